@@ -1,0 +1,3 @@
+//! The Multicast Poke server.
+
+pub mod interest;
