@@ -1,3 +1,4 @@
 //! The Multicast Poke server.
 
 pub mod interest;
+pub mod metrics;
