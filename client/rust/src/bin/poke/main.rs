@@ -1,0 +1,3 @@
+//! The `poke` command.
+
+fn main() {}
