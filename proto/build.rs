@@ -9,8 +9,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(["poke/v1/poke.proto"], ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("poke.v1.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure()
-        .extern_path(".google.protobuf.Value", "crate::Data")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().extern_path(".google.protobuf.Value", "crate::Data").compile_fds(descriptors)?;
     Ok(())
 }

@@ -6,23 +6,125 @@ use prost::{
     encoding::{self, DecodeContext, WireType},
 };
 
-/// The encoded form of a `google.protobuf.Value`.
+mod json;
+mod tree;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+/// The most arrays and objects that may be nested in data: `"x"` is 0, `[]` is 1.
 ///
-/// The bytes are taken from the wire as they are and are neither checked nor turned into a tree until somebody asks:
-/// the server passes data through, and a client reads it once.
+/// An object costs three message levels on the wire, and several protobuf runtimes stop at 100 levels, envelope
+/// included. At this depth every one of them reads whatever the server accepted.
+pub const MAX_DATA_DEPTH: usize = 24;
+
+/// A string or any JSON value, as an encoded `google.protobuf.Value`.
+///
+/// What comes from the wire is kept as it is, and is neither checked nor turned into a tree until somebody asks: the
+/// server passes data through, and a client reads it once. [`Data::canonical`] is the check.
+///
+/// Equality is that of the bytes. Two encodings of the same JSON can differ (object keys have no order on the wire), so
+/// compare canonical forms. The default is an empty message, a value without a kind, which nothing but decoding needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data(Bytes);
 
-/// Why something can't be the data of a poke.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why something can't be the data of a poke. Says the rule, never the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum DataError {}
+pub enum DataError {
+    /// Not JSON (RFC 8259).
+    #[error("not valid JSON")]
+    NotJson,
+    /// An integer literal without an exact double: rounding it would change an id in silence.
+    #[error("an integer that a double can't hold exactly: send it as a string")]
+    InexactInteger,
+    /// A number out of the range of doubles, an infinity or NaN.
+    #[error("a number that isn't a finite double")]
+    NotFinite,
+    /// More than [`MAX_DATA_DEPTH`].
+    #[error("more than {MAX_DATA_DEPTH} nested arrays and objects")]
+    TooDeep,
+    /// Bytes that aren't UTF-8, or an escape of half a surrogate pair.
+    #[error("text that isn't valid Unicode")]
+    NotUnicode,
+    /// A `Value` with none of its kinds set. Several runtimes can decode it and then fail to print it.
+    #[error("a google.protobuf.Value without a kind")]
+    NoKind,
+    /// Bytes that don't encode a `Value`.
+    #[error("not an encoded google.protobuf.Value")]
+    Malformed,
+}
 
 impl Data {
+    /// JSON text as data.
+    ///
+    /// Of a key that occurs twice in an object, the last one counts.
+    ///
+    /// # Errors
+    /// If it isn't JSON, nests too deep, holds a number that a double can't (see [`DataError`]), or half a surrogate
+    /// pair.
+    pub fn from_json(text: &str) -> Result<Self, DataError> {
+        json::parse(text).map(|tree| tree.encode())
+    }
+
+    /// A JSON value as data.
+    ///
+    /// # Errors
+    /// If it nests too deep or holds an integer that a double can't.
+    pub fn from_value(value: &serde_json::Value) -> Result<Self, DataError> {
+        json::from_value(value).map(|tree| tree.encode())
+    }
+
+    /// A string as data.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        tree::Tree::Text(text.into()).encode()
+    }
+
+    /// The JSON value `null` as data. It isn't the absence of data.
+    #[must_use]
+    pub fn null() -> Self {
+        tree::Tree::Null.encode()
+    }
+
+    /// The JSON value. A double without a fraction, and below 2^53 so that it is exact, comes as an integer.
+    ///
+    /// # Errors
+    /// As for [`Data::canonical`].
+    pub fn to_value(&self) -> Result<serde_json::Value, DataError> {
+        wire::parse(&self.0).map(json::to_value)
+    }
+
+    /// The JSON value as text, without white space.
+    ///
+    /// # Errors
+    /// As for [`Data::canonical`].
+    pub fn to_json(&self) -> Result<String, DataError> {
+        self.to_value().map(|value| value.to_string())
+    }
+
+    /// The one form of all encodings of the same JSON: unknown fields are dropped, null is encoded as zero, and keys
+    /// are unique and sorted. It is the only check of data, and every protobuf runtime reads what passes it.
+    ///
+    /// # Errors
+    /// If the bytes don't encode a `Value`, or one of the values in it has no kind, a number that isn't finite, text
+    /// that isn't UTF-8, or too many levels.
+    pub fn canonical(&self) -> Result<Self, DataError> {
+        wire::parse(&self.0).map(|tree| tree.encode())
+    }
+
     /// The encoded `google.protobuf.Value`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Bytes of the encoded `google.protobuf.Value`, which is what counts towards the size of a poke. A string costs
+    /// two or more bytes beside its text, a number in an array costs 11.
+    #[must_use]
+    pub fn encoded_size(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -38,13 +140,35 @@ impl Message for Data {
         buf: &mut impl Buf,
         ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
-        // Two encodings of a message put behind each other are their merge (encoding spec, "Last One Wins").
-        let mut merged = BytesMut::from(&self.0[..]);
-        encoding::encode_key(tag, wire_type, &mut merged);
+        if !wire::KINDS.contains(&tag) {
+            return encoding::skip_field(wire_type, tag, buf, ctx);
+        }
+        // Two encodings of a message put behind each other are their merge (protobuf encoding, "Last One Wins"). The
+        // bytes are ours alone while decoding, so that they grow in place however many fields there are.
+        let mut merged =
+            std::mem::take(&mut self.0).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         match wire_type {
-            WireType::Varint => encoding::encode_varint(encoding::decode_varint(buf)?, &mut merged),
-            WireType::SixtyFourBit => merged.put_u64_le(buf.try_get_u64_le().unwrap_or_default()),
-            _ => encoding::skip_field(wire_type, tag, buf, ctx)?,
+            WireType::Varint => {
+                let mut value = 0;
+                encoding::uint64::merge(wire_type, &mut value, buf, ctx)?;
+                encoding::uint64::encode(tag, &value, &mut merged);
+            }
+            WireType::SixtyFourBit => {
+                let mut value = 0;
+                encoding::fixed64::merge(wire_type, &mut value, buf, ctx)?;
+                encoding::fixed64::encode(tag, &value, &mut merged);
+            }
+            WireType::ThirtyTwoBit => {
+                let mut value = 0;
+                encoding::fixed32::merge(wire_type, &mut value, buf, ctx)?;
+                encoding::fixed32::encode(tag, &value, &mut merged);
+            }
+            WireType::LengthDelimited => {
+                let mut value = Bytes::new();
+                encoding::bytes::merge(wire_type, &mut value, buf, ctx)?;
+                encoding::bytes::encode(tag, &value, &mut merged);
+            }
+            WireType::StartGroup | WireType::EndGroup => encoding::skip_field(wire_type, tag, buf, ctx)?,
         }
         self.0 = merged.freeze();
         Ok(())
