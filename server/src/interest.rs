@@ -127,7 +127,8 @@ mod tests {
         for good in [" ", "é", "e\u{301}", "🎵", "*", "\\x1b", &"x".repeat(256)] {
             assert!(filter(good).is_ok(), "{good}");
         }
-        for bad in ["\0", "a\nb", "\u{1b}[31m", "\u{7f}", "\u{85}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{2069}", "\u{200f}"]
+        for bad in
+            ["\0", "a\nb", "\u{1b}[31m", "\u{7f}", "\u{85}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{2069}", "\u{200f}"]
         {
             assert_eq!(filter(bad).err(), Some(InvalidInterest::FilterCharacter), "{bad:?}");
         }

@@ -1,4 +1,5 @@
 //! The Multicast Poke server.
 
+pub mod error;
 pub mod interest;
 pub mod metrics;

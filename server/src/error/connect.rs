@@ -1,0 +1,57 @@
+//! How the Connect protocol shows an error: <https://connectrpc.com/docs/protocol/#error-codes>.
+
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use super::{Error, details};
+
+impl Error {
+    /// As Connect's JSON error.
+    #[must_use]
+    pub fn to_connect(&self) -> Value {
+        let detail = |detail: details::Detail| {
+            json!({
+                "type": detail.type_name,
+                "value": BASE64_STANDARD_NO_PAD.encode(detail.value),
+                "debug": detail.debug,
+            })
+        };
+        json!({
+            "code": connect_code(self.code()).0,
+            "message": self.message(),
+            "details": details::details(self).into_iter().map(detail).collect::<Value>(),
+        })
+    }
+
+    /// The HTTP status of a unary Connect call that fails so.
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        connect_code(self.code()).1
+    }
+}
+
+/// Connect's name of a code, and the HTTP status that goes with it.
+fn connect_code(code: Code) -> (&'static str, StatusCode) {
+    match code {
+        // Not an error; the protocol has no name for it.
+        Code::Ok => ("unknown", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Cancelled => ("canceled", StatusCode::from_u16(499).expect("499 is a valid status")),
+        Code::Unknown => ("unknown", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::InvalidArgument => ("invalid_argument", StatusCode::BAD_REQUEST),
+        Code::DeadlineExceeded => ("deadline_exceeded", StatusCode::GATEWAY_TIMEOUT),
+        Code::NotFound => ("not_found", StatusCode::NOT_FOUND),
+        Code::AlreadyExists => ("already_exists", StatusCode::CONFLICT),
+        Code::PermissionDenied => ("permission_denied", StatusCode::FORBIDDEN),
+        Code::ResourceExhausted => ("resource_exhausted", StatusCode::TOO_MANY_REQUESTS),
+        Code::FailedPrecondition => ("failed_precondition", StatusCode::BAD_REQUEST),
+        Code::Aborted => ("aborted", StatusCode::CONFLICT),
+        Code::OutOfRange => ("out_of_range", StatusCode::BAD_REQUEST),
+        Code::Unimplemented => ("unimplemented", StatusCode::NOT_IMPLEMENTED),
+        Code::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+        Code::DataLoss => ("data_loss", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED),
+    }
+}

@@ -1,0 +1,201 @@
+//! The table of errors.
+
+use std::{borrow::Cow, time::Duration};
+
+use tonic::Code;
+
+/// What a caller is told went wrong: one kind for each line of the table at the head of `poke.proto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A domain that breaks the rules of `Interest.domain`.
+    InvalidDomain,
+    /// A filter that breaks the rules of `Interest.filter`.
+    InvalidFilter,
+    /// Data that breaks the rules of `PublishRequest.data`.
+    InvalidData,
+    /// A customer's id without the audience for it, the reverse, or a malformed one.
+    InvalidCustomer,
+    /// An audience that this server doesn't know.
+    InvalidAudience,
+    /// A malformed idempotency key.
+    InvalidIdempotencyKey,
+    /// No subscriptions, or one without an interest.
+    InvalidSubscriptions,
+    /// Not a message of the contract.
+    InvalidRequest,
+    /// Too many interests for one stream.
+    TooManyInterests {
+        /// How many one stream may have.
+        limit: usize,
+    },
+    /// A customer's interest, but no verified customer.
+    CustomerRequired,
+    /// A domain that isn't configured.
+    UnknownDomain,
+    /// An idempotency key that stands for other content.
+    IdempotencyKeyReused,
+    /// The domain is for the other audience.
+    WrongAudience,
+    /// The interest has ended.
+    InterestEnded,
+    /// A poke, or a request on its way to become one, with too many bytes.
+    PokeTooLarge {
+        /// Its bytes; of a request that wasn't read to its end, those that were seen.
+        size: usize,
+        /// The most bytes of a poke.
+        limit: usize,
+    },
+    /// A SubscribeRequest with too many bytes.
+    RequestTooLarge {
+        /// Its bytes, or those that were seen.
+        size: usize,
+        /// The most bytes that it may have.
+        limit: usize,
+    },
+    /// The server or the connection holds no more streams.
+    TooManyStreams,
+    /// The client didn't read.
+    ClientStalled,
+    /// The server is going away.
+    ShuttingDown,
+    /// The stream is too old.
+    MaxAge,
+    /// Nothing can be stored just now.
+    BackplaneUnavailable,
+    /// The caller's deadline, or the server's own for reading a request, has passed.
+    Deadline,
+    /// No such method, or an encoding that isn't spoken.
+    UnknownMethod,
+    /// A fault of the server.
+    Internal,
+}
+
+/// A line of the table.
+pub(super) struct Row {
+    pub(super) code: Code,
+    pub(super) reason: &'static str,
+    pub(super) message: Cow<'static, str>,
+    pub(super) retry: Option<Duration>,
+}
+
+impl Row {
+    fn final_(code: Code, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, reason, message: message.into(), retry: None }
+    }
+
+    fn retried(code: Code, reason: &'static str, message: &'static str, after: Duration) -> Self {
+        Self { code, reason, message: message.into(), retry: Some(after) }
+    }
+}
+
+/// Clients spread their retries by themselves: the delays only keep them from coming back to what can't have changed.
+const SOON: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(5);
+
+impl Kind {
+    pub(super) fn row(self) -> Row {
+        use Code::*;
+        match self {
+            Self::InvalidDomain => Row::final_(InvalidArgument, "INVALID_DOMAIN", "the domain is malformed"),
+            Self::InvalidFilter => Row::final_(InvalidArgument, "INVALID_FILTER", "the filter is malformed"),
+            Self::InvalidData => Row::final_(InvalidArgument, "INVALID_DATA", "the data can't be a poke's"),
+            Self::InvalidCustomer => {
+                Row::final_(InvalidArgument, "INVALID_CUSTOMER", "customer_id and AUDIENCE_CUSTOMER go together")
+            }
+            Self::InvalidAudience => Row::final_(InvalidArgument, "INVALID_AUDIENCE", "the audience is unknown"),
+            Self::InvalidIdempotencyKey => {
+                Row::final_(InvalidArgument, "INVALID_IDEMPOTENCY_KEY", "the idempotency_key is malformed")
+            }
+            Self::InvalidSubscriptions => {
+                Row::final_(InvalidArgument, "INVALID_SUBSCRIPTIONS", "subscriptions name no interest")
+            }
+            Self::InvalidRequest => {
+                Row::final_(InvalidArgument, "INVALID_REQUEST", "the request isn't a message of this contract")
+            }
+            Self::TooManyInterests { limit } => Row::final_(
+                InvalidArgument,
+                "TOO_MANY_INTERESTS",
+                format!("a stream has at most {limit} different interests"),
+            ),
+            Self::CustomerRequired => {
+                Row::final_(Unauthenticated, "CUSTOMER_REQUIRED", "AUDIENCE_CUSTOMER needs a verified customer")
+            }
+            Self::UnknownDomain => {
+                Row::final_(NotFound, "UNKNOWN_DOMAIN", "the domain isn't configured on this server")
+            }
+            Self::IdempotencyKeyReused => Row::final_(
+                AlreadyExists,
+                "IDEMPOTENCY_KEY_REUSED",
+                "the idempotency_key has already been used for other content",
+            ),
+            Self::WrongAudience => {
+                Row::final_(FailedPrecondition, "WRONG_AUDIENCE", "the domain is configured for the other audience")
+            }
+            Self::InterestEnded => Row::final_(FailedPrecondition, "INTEREST_ENDED", "the interest has ended"),
+            Self::PokeTooLarge { limit, .. } => Row::final_(
+                ResourceExhausted,
+                "POKE_TOO_LARGE",
+                format!("a poke is at most {limit} bytes, domain, filter and encoded data together"),
+            ),
+            Self::RequestTooLarge { limit, .. } => Row::final_(
+                ResourceExhausted,
+                "REQUEST_TOO_LARGE",
+                format!("a SubscribeRequest is at most {limit} bytes"),
+            ),
+            Self::TooManyStreams => {
+                Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", "no more streams can be held here", LATER)
+            }
+            Self::ClientStalled => Row::retried(Aborted, "CLIENT_STALLED", "the client didn't read for too long", SOON),
+            Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is going away", SOON),
+            Self::MaxAge => Row::retried(Unavailable, "MAX_AGE", "the stream has reached its maximum age", SOON),
+            Self::BackplaneUnavailable => {
+                Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "nothing can be stored just now", SOON)
+            }
+            Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call has passed"),
+            Self::UnknownMethod => {
+                Row::final_(Unimplemented, "UNKNOWN_METHOD", "no such method, or an encoding that isn't spoken here")
+            }
+            Self::Internal => Row::final_(Internal, "INTERNAL", "a fault of the server, which its log describes"),
+        }
+    }
+
+    /// What a program may want to know beside the reason.
+    pub(super) fn metadata(self) -> Vec<(&'static str, usize)> {
+        match self {
+            Self::PokeTooLarge { size, limit } | Self::RequestTooLarge { size, limit } => {
+                vec![("size", size), ("limit", limit)]
+            }
+            Self::TooManyInterests { limit } => vec![("limit", limit)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// One of each.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 24] = [
+        Self::InvalidDomain,
+        Self::InvalidFilter,
+        Self::InvalidData,
+        Self::InvalidCustomer,
+        Self::InvalidAudience,
+        Self::InvalidIdempotencyKey,
+        Self::InvalidSubscriptions,
+        Self::InvalidRequest,
+        Self::TooManyInterests { limit: 100 },
+        Self::CustomerRequired,
+        Self::UnknownDomain,
+        Self::IdempotencyKeyReused,
+        Self::WrongAudience,
+        Self::InterestEnded,
+        Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
+        Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
+        Self::TooManyStreams,
+        Self::ClientStalled,
+        Self::ShuttingDown,
+        Self::MaxAge,
+        Self::BackplaneUnavailable,
+        Self::Deadline,
+        Self::UnknownMethod,
+        Self::Internal,
+    ];
+}
