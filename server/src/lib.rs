@@ -3,3 +3,6 @@
 pub mod error;
 pub mod interest;
 pub mod metrics;
+pub mod registry;
+mod sync;
+pub mod topic;

@@ -1,0 +1,42 @@
+//! A topic: what one interest retains, and who is woken when more comes.
+//!
+//! It is a broadcast channel whose ring grows lazily and is bounded by count, bytes and age. A subscriber is a place in
+//! the ring and nothing else: however slow it is, it costs no memory here, and what it misses is counted.
+
+mod log;
+mod watch;
+
+pub use self::{
+    log::{Entry, Item, Loss, Place, Retention, Start},
+    watch::{Signal, Watcher},
+};
+pub(crate) use self::{
+    log::{Freed, Log, Mark},
+    watch::Watchers,
+};
+use crate::{interest::Interest, sync::Mutex};
+
+/// One interest's topic.
+///
+/// The two locks are apart so that readers never wait for a publisher that wakes thousands of them. A publisher appends
+/// under `log` and wakes under `watchers` afterwards; a subscriber registers in `watchers` first and takes its place
+/// under `log` afterwards. So whatever is appended after a place was taken wakes its subscriber. Where both are held,
+/// `log` comes first.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) interest: Interest,
+    pub(crate) log: Mutex<Log>,
+    pub(crate) watchers: Mutex<Watchers>,
+}
+
+impl Topic {
+    /// An empty topic. Everything up to and including `floor` counts as forgotten.
+    pub(crate) fn new(interest: Interest, floor: i64) -> Self {
+        Self { interest, log: Mutex::new(Log::new(floor)), watchers: Mutex::new(Watchers::default()) }
+    }
+
+    /// Whether nobody would notice if it weren't here, apart from its floor.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.log.lock().is_empty() && self.watchers.lock().is_empty()
+    }
+}
