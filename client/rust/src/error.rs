@@ -1,0 +1,158 @@
+//! What can go wrong, and whether to try again: the one rule of poke.proto, "Errors".
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// The `domain` of `google.rpc.ErrorInfo` in every error that the server itself raises.
+const ERROR_DOMAIN: &str = "poke.v1";
+
+/// Why a call or a subscription failed.
+///
+/// The source chain holds what was underneath, for the log.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    status: Option<Box<Answer>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client is set up wrongly: its URL or its token.
+    Config,
+    /// The data has no form on the wire: a number that a double can't hold, or too deep.
+    Data,
+    /// The server refused for good: see [`Error::code`] and [`Error::reason`]. The same call would fail again.
+    Refused,
+    /// The server can't be reached or asked for a later retry. The outcome of a publish is unknown: the same key may be
+    /// used again.
+    Unavailable,
+    /// The token provider failed.
+    Token,
+    /// The other side doesn't speak this protocol: an answer that can't be decoded, or one without its required fields.
+    Protocol,
+    /// The subscription is over.
+    Closed,
+    /// The subscription holds as many interests as the server accepts.
+    TooManyInterests,
+}
+
+/// What a status of the server said.
+#[derive(Clone, Debug)]
+struct Answer {
+    code: Code,
+    message: String,
+    reason: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self { kind, status: None, source: None }
+    }
+
+    pub(crate) fn with(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, status: None, source: Some(Arc::from(source.into())) }
+    }
+
+    /// What the caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The gRPC code, when there was an answer or the transport made one up.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        self.status.as_ref().map(|answer| answer.code)
+    }
+
+    /// The exact cause in UPPER_SNAKE, from the table of errors in poke.proto. Only the server's own errors have one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.status.as_ref()?.reason.as_deref()
+    }
+
+    /// When the server asks to come back, at the earliest.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.status.as_ref()?.retry_after
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            ErrorKind::Config => "the client is set up wrongly",
+            ErrorKind::Data => "the data has no form on the wire",
+            ErrorKind::Refused => "the server refused",
+            ErrorKind::Unavailable => "the server can't be reached just now",
+            ErrorKind::Token => "no token",
+            ErrorKind::Protocol => "the server doesn't speak this protocol",
+            ErrorKind::Closed => "the subscription is over",
+            ErrorKind::TooManyInterests => "the subscription holds as many interests as the server accepts",
+        })?;
+        match self.status.as_deref() {
+            Some(Answer { message, .. }) if !message.is_empty() => write!(f, ": {message}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+/// What to do about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Try again, after the error's `retry_after` and the backoff.
+    Retry,
+    /// Try again at once, but only once: after GOAWAY a channel's first new call can fail like this.
+    RetryAtOnce,
+    /// Get another token and try again, once.
+    RefreshToken,
+    /// Give up.
+    GiveUp,
+}
+
+impl Remedy {
+    /// The one rule of poke.proto.
+    ///
+    /// Each error of the server carries ErrorInfo. A status without it was made by the transport, a proxy or a library.
+    pub(crate) fn of(status: &Status) -> Self {
+        let from_server = status.get_details_error_info().is_some_and(|info| info.domain == ERROR_DOMAIN);
+        match status.code() {
+            _ if status.get_details_retry_info().is_some() => Self::Retry,
+            Code::Unavailable | Code::DeadlineExceeded => Self::Retry,
+            Code::Unauthenticated => Self::RefreshToken,
+            _ if from_server => Self::GiveUp,
+            Code::Cancelled | Code::Internal | Code::Unknown => Self::RetryAtOnce,
+            // The transport's word for what the network or the peer's HTTP/2 did to it.
+            _ if StdError::source(status).is_some() => Self::Retry,
+            _ => Self::GiveUp,
+        }
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        let kind = match Remedy::of(&status) {
+            Remedy::Retry | Remedy::RetryAtOnce => ErrorKind::Unavailable,
+            Remedy::RefreshToken | Remedy::GiveUp => ErrorKind::Refused,
+        };
+        let answer = Answer {
+            code: status.code(),
+            message: status.message().to_owned(),
+            reason: status.get_details_error_info().map(|info| info.reason),
+            retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
+        };
+        Self { kind, status: Some(Box::new(answer)), source: Some(Arc::new(status)) }
+    }
+}
