@@ -1,6 +1,9 @@
 //! The Multicast Poke server.
 
+pub mod backplane;
+pub mod domain;
 pub mod error;
+pub mod frame;
 pub mod interest;
 pub mod metrics;
 pub mod registry;

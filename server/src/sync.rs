@@ -1,9 +1,9 @@
 //! The locks and atomics of the core, so that loom can put its own in their place.
 
-#[cfg(not(loom))]
-pub(crate) use self::real::*;
 #[cfg(loom)]
 pub(crate) use self::model::*;
+#[cfg(not(loom))]
+pub(crate) use self::real::*;
 
 #[cfg(not(loom))]
 mod real {

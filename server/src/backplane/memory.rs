@@ -1,0 +1,113 @@
+//! Everything within this process: the registry orders and keeps pokes itself.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use poke_proto::v1::{self, subscribe_response::Event};
+use tokio::time::Instant;
+
+use super::{Ack, Attached, Backplane, Ending, Position, Publication, Refusal, Start};
+use crate::{
+    frame,
+    interest::Interest,
+    registry::{self, Cursor, Refused, Registry, Watcher},
+};
+
+/// A backplane of one process. Its history, and so its epoch, is as long as the process's life.
+#[derive(Debug)]
+pub struct Memory {
+    registry: Arc<Registry>,
+    epoch: Arc<str>,
+}
+
+impl Memory {
+    /// An empty history with a name of its own.
+    #[must_use]
+    pub fn new(settings: registry::Settings) -> Self {
+        let epoch = format!("{:016x}", rand::random::<u64>()).into();
+        Self { registry: Arc::new(Registry::new(settings)), epoch }
+    }
+
+    /// The topics.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// For how long things are kept.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.registry.settings().window
+    }
+
+    fn position(&self, sequence: i64) -> Position {
+        Position { epoch: Arc::clone(&self.epoch), sequence }
+    }
+}
+
+impl Backplane for Memory {
+    async fn publish(&self, publication: Publication) -> Result<Ack, Refusal> {
+        let Publication { interest, domain, draft, id, .. } = publication;
+        let seal = |sequence| draft.seal(&self.epoch, sequence, SystemTime::now());
+        let accepted = self.registry.publish(&interest, &domain.allowance, id.as_ref(), Instant::now(), seal)?;
+        Ok(Ack {
+            position: self.position(accepted.sequence),
+            duplicate: accepted.duplicate,
+            local_receivers: accepted.receivers,
+        })
+    }
+
+    async fn end(&self, ending: Ending) -> Result<Position, Refusal> {
+        let Ending { interest, data, .. } = ending;
+        let echo = frame::interest(&interest);
+        let seal = |sequence| {
+            let position = Some(self.position(sequence).into());
+            frame::event(Event::Ended(v1::Ended { interest: Some(echo), position, data }))
+        };
+        Ok(self.position(self.registry.end(&interest, Instant::now(), seal)?))
+    }
+
+    async fn attach(
+        &self,
+        interest: &Interest,
+        start: Start,
+        watcher: &Watcher,
+        budget: &mut usize,
+    ) -> Result<Attached, Refusal> {
+        let start = match start {
+            Start::New => registry::Start::New,
+            Start::Latest => registry::Start::Latest,
+            Start::After { epoch, sequence } if *epoch == *self.epoch => registry::Start::After(sequence),
+            Start::After { .. } => registry::Start::Unknown,
+        };
+        let (cursor, place) = self.registry.attach(interest, start, watcher, budget);
+        Ok(Attached { cursor, place })
+    }
+
+    fn checkpoint<'a>(&self, cursors: impl Iterator<Item = &'a Cursor>) -> Option<Position> {
+        // The head first: see `Registry::head`.
+        let head = self.registry.head();
+        let complete = cursors.map(|cursor| cursor.complete(head)).min()?;
+        Some(self.position(complete))
+    }
+
+    fn epoch(&self) -> &Arc<str> {
+        &self.epoch
+    }
+
+    fn is_healthy(&self) -> bool {
+        true
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Ended => Self::Ended,
+            Refused::Conflict => Self::Conflict,
+            Refused::Full => Self::Unavailable { maybe_stored: false },
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The domains that this server knows, and what each allows.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::registry::{Allowance, Retention};
+
+/// To whom a domain's pokes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Everyone who holds the interest.
+    Everyone,
+    /// One customer.
+    Customer,
+}
+
+/// One domain, as configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// To whom its pokes go. It has no other.
+    pub audience: Audience,
+    /// What each of its interests retains.
+    pub retention: Retention,
+    /// Idempotency keys that are kept for it.
+    pub idempotency_keys: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            audience: Audience::Everyone,
+            retention: Retention { pokes: 64, bytes: 1 << 20 },
+            idempotency_keys: 100_000,
+        }
+    }
+}
+
+/// One domain, at work.
+#[derive(Debug)]
+pub struct Domain {
+    /// To whom its pokes go.
+    pub audience: Audience,
+    /// What each of its interests may retain, and the idempotency keys used in it.
+    pub allowance: Allowance,
+}
+
+impl Domain {
+    fn new(settings: &Settings) -> Arc<Self> {
+        let allowance = Allowance::new(settings.retention, settings.idempotency_keys);
+        Arc::new(Self { audience: settings.audience, allowance })
+    }
+}
+
+/// Every domain of this server.
+#[derive(Debug)]
+pub struct Domains {
+    named: HashMap<String, Arc<Domain>>,
+    open: Option<Arc<Domain>>,
+}
+
+impl Domains {
+    /// The configured domains and no others.
+    #[must_use]
+    pub fn configured<'a>(domains: impl IntoIterator<Item = (&'a str, &'a Settings)>) -> Self {
+        let named = domains.into_iter().map(|(name, settings)| (name.to_owned(), Domain::new(settings))).collect();
+        Self { named, open: None }
+    }
+
+    /// Any domain, each with the same settings: for development. They share one allowance of idempotency keys, since
+    /// callers make the names up.
+    #[must_use]
+    pub fn open(settings: &Settings) -> Self {
+        Self { named: HashMap::new(), open: Some(Domain::new(settings)) }
+    }
+
+    /// The domain of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Domain>> {
+        self.named.get(name).or(self.open.as_ref())
+    }
+
+    /// Lets go the idempotency keys whose window has passed. Answers how many stay.
+    pub fn expire(&self, now: Instant, window: Duration) -> usize {
+        self.named.values().chain(&self.open).map(|domain| domain.allowance.expire(now, window)).sum()
+    }
+}
