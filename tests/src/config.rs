@@ -1,0 +1,47 @@
+//! The configuration of a server under test.
+
+use std::fmt::Display;
+
+/// A server's configuration file, built a line at a time. Everything not set is the server's own default; ports are
+/// always free ones on loopback.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    lines: Vec<String>,
+    address: Option<String>,
+}
+
+impl Config {
+    /// A server with the default limits, on which every domain is open to everyone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key, in the dotted form of TOML, to a number or a boolean.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: impl Display) -> Self {
+        self.lines.push(format!("{key} = {value}"));
+        self
+    }
+
+    /// Sets a key to a string; durations are strings such as `"2s"`.
+    #[must_use]
+    pub fn text(self, key: &str, value: &str) -> Self {
+        self.set(key, format_args!("{value:?}"))
+    }
+
+    /// Listens on this address in place of a free port, as a server that replaces another one does.
+    #[must_use]
+    pub fn listen(mut self, address: impl Display) -> Self {
+        self.address = Some(address.to_string());
+        self
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or("127.0.0.1:0")
+    }
+
+    pub(crate) fn file(&self) -> String {
+        self.lines.join("\n")
+    }
+}

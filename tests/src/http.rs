@@ -1,0 +1,67 @@
+//! Plain HTTP/1.1 requests, as `curl` makes them.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+use crate::within;
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The trailers, empty when there were none.
+    pub trailers: HeaderMap,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it isn't JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Sends one request on a connection of its own and reads the answer.
+///
+/// # Panics
+/// When there is no answer.
+pub async fn send(request: Request<Full<Bytes>>) -> Answer {
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    within("an HTTP answer", async {
+        let (head, body) = client.request(request).await.expect("the server answers").into_parts();
+        let body = body.collect().await.expect("the answer is complete");
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers }
+    })
+    .await
+}
+
+/// `GET url`.
+pub async fn get(url: &str) -> Answer {
+    send(Request::get(url).body(Full::default()).expect("a valid URL")).await
+}
+
+/// `POST url` with a content type and a body.
+pub async fn post(url: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
+    let request = Request::post(url).header("content-type", content_type).body(Full::new(body.into()));
+    send(request.expect("a valid URL")).await
+}

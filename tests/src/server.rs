@@ -1,0 +1,233 @@
+//! A running `poke-server`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    Config, Metrics, Stream, binary, eventually, http,
+    v1::{Subscription, poke_service_client::PokeServiceClient},
+    within,
+};
+
+/// A server process. Dropping it kills it, and fails the test if its log holds a panic or an error that the test
+/// hasn't allowed.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
+    folder: PathBuf,
+    errors_allowed: bool,
+}
+
+impl Server {
+    /// Starts a server and waits until it listens.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    pub async fn start(config: Config) -> Self {
+        let folder = new_folder();
+        let file = folder.join("poke.toml");
+        fs::write(&file, config.file()).expect("the temporary folder is writable");
+        let mut child = Command::new(binary("poke-server"))
+            .arg("--config")
+            .arg(&file)
+            .args(["--listen", config.address(), "--admin", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("poke-server can be run");
+        let log = Arc::default();
+        let readers = vec![
+            follow(child.stdout.take().expect("stdout is piped"), &log),
+            follow(child.stderr.take().expect("stderr is piped"), &log),
+        ];
+        let (address, admin) = eventually("the server to listen", async || {
+            let lines = lock(&log);
+            Some((announced(&lines, "listening on http://")?, announced(&lines, "admin on http://")?))
+        })
+        .await;
+        Self { child, address, admin, log, readers, folder, errors_allowed: false }
+    }
+
+    /// Where gRPC, gRPC-Web and Connect are spoken.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same without a scheme.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> PokeServiceClient<Channel> {
+        let endpoint = Endpoint::from_shared(self.url()).expect("a valid URL");
+        let channel = within("a connection", endpoint.connect()).await.expect("the server accepts");
+        PokeServiceClient::new(channel)
+    }
+
+    /// A Subscribe on a connection of its own.
+    pub async fn subscribe(&self, subscriptions: impl IntoIterator<Item = Subscription>) -> Stream {
+        Stream::open(&mut self.connect().await, subscriptions).await
+    }
+
+    /// `GET` on the admin port.
+    pub async fn admin(&self, path: &str) -> http::Answer {
+        http::get(&format!("http://{}{path}", self.admin)).await
+    }
+
+    /// The admin port.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// A reading of the metrics.
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.admin("/metrics").await.text())
+    }
+
+    /// Waits until a metric's sum satisfies the condition.
+    pub async fn metric_becomes(&self, name: &str, mut condition: impl FnMut(f64) -> bool) {
+        eventually(name, async || condition(self.metrics().await.sum(name)).then_some(())).await;
+    }
+
+    /// Asks the server to go away, as an orchestrator does.
+    pub fn sigterm(&self) {
+        signal(self.pid(), "TERM");
+    }
+
+    /// Ends the server as a crash does, and waits until it is gone.
+    pub async fn kill9(&mut self) {
+        self.child.kill().expect("the server runs");
+        self.exited().await;
+    }
+
+    /// Waits until the process has ended.
+    pub async fn exited(&mut self) -> ExitStatus {
+        eventually("the server to exit", async || self.child.try_wait().expect("the server is our child")).await
+    }
+
+    /// Whether the process still runs.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("the server is our child").is_none()
+    }
+
+    /// The log so far, a line each.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        lock(&self.log).clone()
+    }
+
+    /// Lets the log hold errors: for tests that provoke them.
+    pub fn allow_errors(&mut self) {
+        self.errors_allowed = true;
+    }
+
+    /// Resident memory in bytes.
+    #[must_use]
+    pub fn rss(&self) -> u64 {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// The highest resident memory so far, in bytes.
+    #[must_use]
+    pub fn peak_rss(&self) -> u64 {
+        self.status("VmHWM:") * 1024
+    }
+
+    /// Open file descriptors.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs").count()
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("Linux has the field");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // All of it can fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.readers.drain(..).for_each(|reader| drop(reader.join()));
+        let _ = fs::remove_dir_all(&self.folder);
+        let faults: Vec<_> = self.log().into_iter().filter(|line| is_fault(line, self.errors_allowed)).collect();
+        if thread::panicking() {
+            // The test has failed already: the log says why.
+            self.log().iter().rev().take(40).rev().for_each(|line| println!("server: {line}"));
+        } else {
+            assert!(faults.is_empty(), "the server's log holds faults: {faults:#?}");
+        }
+    }
+}
+
+/// Sends a signal to a process.
+///
+/// # Panics
+/// When that isn't possible.
+fn signal(pid: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "SIG{name} to {pid} failed");
+}
+
+fn is_fault(line: &str, errors_allowed: bool) -> bool {
+    let panicked = line.contains("panicked at");
+    let error = line.contains("ERROR") || line.contains("\"level\":\"error\"");
+    panicked || (error && !errors_allowed)
+}
+
+fn announced(lines: &[String], words: &str) -> Option<SocketAddr> {
+    let rest = lines.iter().find_map(|line| line.split_once(words))?.1;
+    rest.split(|c: char| !(c.is_ascii_digit() || ".:[]".contains(c))).next()?.parse().ok()
+}
+
+fn follow(output: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let log = Arc::clone(log);
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            lock(&log).push(line);
+        }
+    })
+}
+
+fn lock(log: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    log.lock().expect("nobody panics while holding the log")
+}
+
+fn new_folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("poke-tests-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    folder
+}

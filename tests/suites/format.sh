@@ -1,0 +1,2 @@
+# Rust is formatted.
+check "cargo fmt" cargo fmt --all --check
