@@ -100,6 +100,30 @@ impl Error {
     }
 }
 
+/// What is wrong with one request, gathered so that its caller hears of it all at once.
+#[derive(Debug, Default)]
+pub struct Faults(Option<Error>);
+
+impl Faults {
+    /// Notes an error. Only the first one that blames a field is kept.
+    pub fn note(&mut self, error: Error) {
+        let Some(noted) = self.0.take() else { return self.0 = Some(error) };
+        let blamed = |violation: &Violation| noted.violations.iter().any(|other| other.field == violation.field);
+        self.0 = Some(if error.violations.iter().any(blamed) { noted } else { noted.and(error) });
+    }
+
+    /// Notes what went wrong, or gives what went right.
+    pub fn check<T>(&mut self, result: Result<T, impl Into<Error>>) -> Option<T> {
+        result.map_err(|error| self.note(error.into())).ok()
+    }
+
+    /// # Errors
+    /// If anything has been noted: the first error, with the violations of the others.
+    pub fn into_result(self) -> Result<(), Error> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
         Self { kind, violations: Vec::new(), source: None }

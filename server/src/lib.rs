@@ -9,3 +9,4 @@ pub mod metrics;
 pub mod registry;
 mod sync;
 pub mod topic;
+pub mod wire;

@@ -1,0 +1,28 @@
+//! How requests and answers look on the wire, in each protocol that the port speaks.
+//!
+//! The protocols differ in how they wrap a message and in how they end. What lies between is shared: one message in the
+//! envelope of gRPC's (a flag, four bytes of length, the message) serves every stream, so that a poke is encoded once.
+//!
+//! - gRPC: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
+//! - gRPC-Web: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>
+//! - Connect: <https://connectrpc.com/docs/protocol>
+
+mod answer;
+mod body;
+mod envelope;
+mod gzip;
+mod json;
+mod protocol;
+mod request;
+mod text;
+mod timeout;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    answer::{End, refuse},
+    body::Body,
+    protocol::{Protocol, Shape},
+    request::{Limit, UnaryRequest, UnaryResponse},
+};

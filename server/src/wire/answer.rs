@@ -1,0 +1,139 @@
+//! What goes back: the head of an answer, its messages, and how it ends.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tonic::Status;
+
+use super::{
+    Body, Protocol, Shape, UnaryResponse,
+    envelope::{self, END_STREAM, TRAILERS},
+    text,
+};
+use crate::{error::Error, frame};
+
+/// The end of a stream: in data, in trailers, or both.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// The last data of the body.
+    pub data: Option<Bytes>,
+    /// The trailers after it.
+    pub trailers: Option<HeaderMap>,
+}
+
+/// The answer to a request that speaks no protocol at all: an HTTP status, and what would have been right.
+#[must_use]
+pub fn refuse(status: StatusCode, shape: Shape) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => set(&mut response, "allow", "POST"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => set(&mut response, "accept-post", shape.media_types()),
+        _ => {}
+    }
+    response
+}
+
+impl Protocol {
+    /// The answer of a unary method.
+    #[must_use]
+    pub fn answer(self, message: &impl UnaryResponse) -> Response<Body> {
+        let body = match self {
+            Self::ConnectJson => Body::new(message.to_json().to_string().into(), None),
+            Self::ConnectProto => Body::new(message.encode_to_vec().into(), None),
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
+                let End { data, trailers } = self.end(Ok(()));
+                let data = [self.frame(frame::message(message)), data.unwrap_or_default()].concat();
+                Body::new(data.into(), trailers)
+            }
+        };
+        self.head(body)
+    }
+
+    /// The answer of a call that failed before it had any other.
+    #[must_use]
+    pub fn error(self, error: &Error) -> Response<Body> {
+        let mut response = match self {
+            Self::Grpc => {
+                // "Trailers-Only": the trailers stand in the place of headers.
+                let mut response = self.head(Body::default());
+                response.headers_mut().extend(trailers(&error.to_status()));
+                response
+            }
+            Self::ConnectJson | Self::ConnectProto => {
+                let mut response = Self::ConnectJson.head(Body::new(error.to_connect().to_string().into(), None));
+                *response.status_mut() = error.http_status();
+                response
+            }
+            // In the body, since scripts see headers of another origin only where somebody has exposed them.
+            Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
+                self.head(Body::new(self.end(Err(error)).data.unwrap_or_default(), None))
+            }
+        };
+        set(&mut response, self.accept_encoding_header(), "gzip");
+        response
+    }
+
+    /// The head of a stream's answer.
+    #[must_use]
+    pub fn stream<B>(self, body: B) -> Response<B> {
+        let mut response = self.head(body);
+        if self != Self::Grpc {
+            // A proxy that collects the answer before it passes it on would collect for ever. (nginx heeds this.)
+            set(&mut response, "x-accel-buffering", "no");
+        }
+        response
+    }
+
+    fn head<B>(self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        set(&mut response, header::CONTENT_TYPE.as_str(), self.content_type());
+        response
+    }
+
+    /// What a stream sends for a message in its envelope, or for several behind each other.
+    #[must_use]
+    pub fn frame(self, envelopes: Bytes) -> Bytes {
+        match self {
+            Self::GrpcWebText => text::encode(&envelopes).into(),
+            _ => envelopes,
+        }
+    }
+
+    /// How a stream ends.
+    #[must_use]
+    pub fn end(self, result: Result<(), &Error>) -> End {
+        match self {
+            Self::Grpc => End { trailers: Some(trailers(&status(result))), ..End::default() },
+            Self::GrpcWeb | Self::GrpcWebText => {
+                let block = header_block(&trailers(&status(result)));
+                End { data: Some(self.frame(envelope::seal(TRAILERS, &block))), ..End::default() }
+            }
+            Self::ConnectJson | Self::ConnectProto | Self::ConnectStream => {
+                let end: Value = result.map_or_else(|error| json!({ "error": error.to_connect() }), |()| json!({}));
+                End { data: Some(envelope::seal(END_STREAM, end.to_string().as_bytes())), ..End::default() }
+            }
+        }
+    }
+}
+
+fn status(result: Result<(), &Error>) -> Status {
+    result.map_or_else(Error::to_status, |()| Status::ok(""))
+}
+
+fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    status.add_header(&mut trailers).expect("a status is percent-encoded text and base64");
+    trailers
+}
+
+/// Trailers as gRPC-Web has them in a body: lines as in HTTP/1.
+fn header_block(headers: &HeaderMap) -> Vec<u8> {
+    let lines =
+        headers.iter().map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    lines.flatten().collect()
+}
+
+fn set<B>(response: &mut Response<B>, name: &'static str, value: &'static str) {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+}

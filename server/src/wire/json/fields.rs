@@ -1,0 +1,138 @@
+//! The fields of a request in JSON.
+
+use std::{borrow::Cow, fmt};
+
+use poke_proto::{Data, v1};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Faults, Kind};
+
+/// The longest name of an unknown field that is told to the caller.
+const MAX_NAME: usize = 64;
+
+/// The members of the request's object that nobody has asked for yet, in their order.
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// If the text isn't a JSON object. The message says where it goes wrong, but not what stands there.
+    pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let rule = format!("the request isn't a JSON object (line {line}, column {column})");
+            Error::invalid(Kind::InvalidRequest, "", rule).because(error)
+        })
+    }
+
+    /// Text; empty if the field is absent or null.
+    pub(super) fn text(&mut self, name: &'static str, faults: &mut Faults) -> String {
+        let text = self.take(name, faults).map(|raw| {
+            let text: Option<String> =
+                serde_json::from_str(raw.get()).map_err(|_| format!("{name} must be a string"))?;
+            Ok(text.unwrap_or_default())
+        });
+        text.and_then(|text| check(name, text, faults)).unwrap_or_default()
+    }
+
+    /// An audience, by its name or its number. A number that this server doesn't know is for validation to refuse.
+    pub(super) fn audience(&mut self, faults: &mut Faults) -> i32 {
+        let name = "audience";
+        let Some(raw) = self.take(name, faults) else { return 0 };
+        match serde_json::from_str(raw.get()) {
+            Ok(AudienceName::Absent(())) => 0,
+            Ok(AudienceName::Number(number)) => number,
+            Ok(AudienceName::Name(value)) => {
+                let known = v1::Audience::from_str_name(&value).map(i32::from);
+                let unknown = || Error::invalid(Kind::InvalidAudience, name, "audience is unknown");
+                faults.check(known.ok_or_else(unknown)).unwrap_or_default()
+            }
+            Err(_) => {
+                check(name, Err("audience must be the name or the number of one".into()), faults).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Data. Here null is a value like any other.
+    pub(super) fn data(&mut self, faults: &mut Faults) -> Option<Data> {
+        let raw = self.take("data", faults)?;
+        faults.check(Data::from_json(raw.get()))
+    }
+
+    /// Notes what nobody has asked for.
+    pub(super) fn finish(self, faults: &mut Faults) {
+        for (name, _) in self.0 {
+            let printable = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+            faults.note(if printable {
+                let rule = format!("{name} isn't a field of this request");
+                Error::invalid(Kind::InvalidRequest, name.into_owned(), rule)
+            } else {
+                Error::invalid(Kind::InvalidRequest, "", "a name that isn't a field of this request")
+            });
+        }
+    }
+
+    /// The value of a field, under its own name or the one in camelCase.
+    fn take(&mut self, name: &'static str, faults: &mut Faults) -> Option<&'a RawValue> {
+        let camel = camel_case(name);
+        let mut values = self.0.extract_if(.., |(given, _)| *given == name || *given == camel);
+        let value = values.next();
+        if values.count() > 0 {
+            check::<()>(name, Err(format!("{name} must be given once")), faults);
+        }
+        value.map(|(_, raw)| raw)
+    }
+}
+
+fn check<T>(name: &'static str, result: Result<T, String>, faults: &mut Faults) -> Option<T> {
+    faults.check(result.map_err(|rule| Error::invalid(Kind::InvalidRequest, name, rule)))
+}
+
+/// `customer_id` as `customerId`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |camel, word| {
+        let (initial, rest) = word.split_at(1);
+        camel + &initial.to_ascii_uppercase() + rest
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AudienceName {
+    Absent(()),
+    Number(i32),
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Borrows a name if it has no escapes.
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}

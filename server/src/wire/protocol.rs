@@ -1,0 +1,117 @@
+//! Which protocol a request speaks.
+
+use http::{HeaderMap, Method, StatusCode, Version, header::CONTENT_TYPE, request::Parts};
+
+/// One way to carry a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// gRPC-Web.
+    GrpcWeb,
+    /// gRPC-Web in base64, for browsers whose responses must be text.
+    GrpcWebText,
+    /// A unary Connect call in JSON.
+    ConnectJson,
+    /// A unary Connect call in protobuf.
+    ConnectProto,
+    /// A streaming Connect call in protobuf.
+    ConnectStream,
+}
+
+/// What a method answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One message.
+    Unary,
+    /// Any number of messages.
+    Stream,
+}
+
+impl Shape {
+    /// The media types that a request for such a method may have: the header `accept-post`.
+    pub(super) fn media_types(self) -> &'static str {
+        match self {
+            Self::Unary => {
+                "application/json, application/proto, application/grpc, application/grpc-web, application/grpc-web-text"
+            }
+            Self::Stream => {
+                "application/connect+proto, application/grpc, application/grpc-web, application/grpc-web-text"
+            }
+        }
+    }
+}
+
+impl Protocol {
+    /// The protocol of a request to a method of this shape.
+    ///
+    /// # Errors
+    /// The HTTP status to refuse it with, when it speaks none: 405 if it isn't a POST, 415 for another media type, and
+    /// 505 for gRPC below HTTP/2, which has no trailers there.
+    pub fn of(head: &Parts, shape: Shape) -> Result<Self, StatusCode> {
+        if head.method != Method::POST {
+            return Err(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let protocol = Self::of_content(&head.headers).filter(|protocol| protocol.carries(shape));
+        match protocol.ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)? {
+            Self::Grpc if head.version < Version::HTTP_2 => Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+            protocol => Ok(protocol),
+        }
+    }
+
+    fn of_content(headers: &HeaderMap) -> Option<Self> {
+        let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+        let media_type = content_type.split(';').next()?.trim().to_ascii_lowercase();
+        Some(match media_type.as_str() {
+            "application/grpc" | "application/grpc+proto" => Self::Grpc,
+            "application/grpc-web" | "application/grpc-web+proto" => Self::GrpcWeb,
+            "application/grpc-web-text" | "application/grpc-web-text+proto" => Self::GrpcWebText,
+            "application/json" => Self::ConnectJson,
+            "application/proto" => Self::ConnectProto,
+            "application/connect+proto" => Self::ConnectStream,
+            _ => return None,
+        })
+    }
+
+    fn carries(self, shape: Shape) -> bool {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => true,
+            Self::ConnectJson | Self::ConnectProto => shape == Shape::Unary,
+            Self::ConnectStream => shape == Shape::Stream,
+        }
+    }
+
+    /// The media type of an answer that isn't an error of a unary Connect call.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Grpc => "application/grpc",
+            Self::GrpcWeb => "application/grpc-web+proto",
+            Self::GrpcWebText => "application/grpc-web-text+proto",
+            Self::ConnectJson => "application/json",
+            Self::ConnectProto => "application/proto",
+            Self::ConnectStream => "application/connect+proto",
+        }
+    }
+
+    pub(super) fn is_connect(self) -> bool {
+        matches!(self, Self::ConnectJson | Self::ConnectProto | Self::ConnectStream)
+    }
+
+    /// The header that names the encoding of a request's messages.
+    pub(super) fn encoding_header(self) -> &'static str {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => "grpc-encoding",
+            Self::ConnectJson | Self::ConnectProto => "content-encoding",
+            Self::ConnectStream => "connect-content-encoding",
+        }
+    }
+
+    /// The header that says which encodings a request's messages may have.
+    pub(super) fn accept_encoding_header(self) -> &'static str {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => "grpc-accept-encoding",
+            Self::ConnectJson | Self::ConnectProto => "accept-encoding",
+            Self::ConnectStream => "connect-accept-encoding",
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading the one message of a request.
+
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use prost::Message;
+use serde_json::Value;
+
+use super::{Protocol, envelope, gzip, text};
+use crate::{
+    error::{Error, Faults, Kind},
+    frame::PREFIX_BYTES,
+};
+
+/// How large the message of a request may be, once it is decompressed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The most bytes.
+    pub bytes: usize,
+    /// The error for more, from how many there were.
+    pub exceeded: fn(usize) -> Kind,
+}
+
+impl Limit {
+    fn exceeded_by(self, size: usize) -> Error {
+        (self.exceeded)(size).into()
+    }
+}
+
+/// The request of a unary method, which has a form in JSON as well.
+pub trait UnaryRequest: Message + Default {
+    /// Reads the JSON form. Fields that break a rule of JSON's are noted in `faults`, and left empty.
+    ///
+    /// # Errors
+    /// If it isn't a JSON object at all.
+    fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error>;
+}
+
+/// The response of a unary method, which has a form in JSON as well.
+pub trait UnaryResponse: Message {
+    /// Its form in ProtoJSON.
+    fn to_json(&self) -> Value;
+}
+
+impl Protocol {
+    /// Reads the request of a unary method. What is wrong with single fields of it is noted in `faults`.
+    ///
+    /// # Errors
+    /// If it is too large, isn't one message, or comes in an encoding that isn't spoken here.
+    pub async fn read_unary<M, B>(
+        self,
+        headers: &HeaderMap,
+        body: B,
+        limit: Limit,
+        faults: &mut Faults,
+    ) -> Result<M, Error>
+    where
+        M: UnaryRequest,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let message = self.read_bytes(headers, body, limit).await?;
+        match self {
+            Self::ConnectJson => {
+                let text = std::str::from_utf8(&message)
+                    .map_err(|error| malformed("the request isn't UTF-8").because(error))?;
+                M::from_json(text, faults)
+            }
+            _ => decode(message),
+        }
+    }
+
+    /// Reads the request of a streaming method.
+    ///
+    /// # Errors
+    /// As for [`Protocol::read_unary`].
+    pub async fn read_stream<M, B>(self, headers: &HeaderMap, body: B, limit: Limit) -> Result<M, Error>
+    where
+        M: Message + Default,
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        decode(self.read_bytes(headers, body, limit).await?)
+    }
+
+    async fn read_bytes<B>(self, headers: &HeaderMap, body: B, limit: Limit) -> Result<Bytes, Error>
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.check_version(headers)?;
+        let gzip = self.has_gzip(headers)?;
+        let body = collect(body, self.most_bytes(limit), limit).await?;
+        let (compressed, message) = match self {
+            // The body is the message, and an empty one isn't compressed.
+            Self::ConnectJson | Self::ConnectProto => (gzip && !body.is_empty(), body),
+            Self::GrpcWebText => {
+                let bytes =
+                    text::decode(&body).map_err(|error| malformed("the request isn't base64").because(error))?;
+                envelope::open(bytes.into())?
+            }
+            Self::Grpc | Self::GrpcWeb | Self::ConnectStream => envelope::open(body)?,
+        };
+        match (compressed, gzip) {
+            (false, _) if message.len() > limit.bytes => Err(limit.exceeded_by(message.len())),
+            (false, _) => Ok(message),
+            (true, true) => gzip::inflate(&message, limit.bytes).map_err(|failure| match failure {
+                gzip::Failure::TooLarge => limit.exceeded_by(limit.bytes + 1),
+                gzip::Failure::Corrupt(error) => malformed("the request isn't valid gzip").because(error),
+            }),
+            (true, false) => Err(malformed("the request is compressed, but doesn't say how")),
+        }
+    }
+
+    /// Connect's clients name the version of their protocol; there is one so far.
+    fn check_version(self, headers: &HeaderMap) -> Result<(), Error> {
+        match headers.get("connect-protocol-version") {
+            Some(version) if self.is_connect() && version != "1" => {
+                let rule = "connect-protocol-version must be 1";
+                Err(Error::invalid(Kind::InvalidRequest, "connect-protocol-version", rule))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether compressed messages of a request are gzip. The alternative is that there are none.
+    fn has_gzip(self, headers: &HeaderMap) -> Result<bool, Error> {
+        match headers.get(self.encoding_header()).map(http::HeaderValue::as_bytes) {
+            None | Some(b"identity" | b"") => Ok(false),
+            Some(b"gzip") => Ok(true),
+            Some(_) => Err(Kind::UnknownMethod.into()),
+        }
+    }
+
+    /// Bytes of a body whose message is as large as it may be.
+    fn most_bytes(self, limit: Limit) -> usize {
+        match self {
+            Self::ConnectJson | Self::ConnectProto => limit.bytes,
+            Self::GrpcWebText => text::most_text(limit.bytes + PREFIX_BYTES),
+            Self::Grpc | Self::GrpcWeb | Self::ConnectStream => limit.bytes + PREFIX_BYTES,
+        }
+    }
+}
+
+/// Reads a body to its end, or to its most bytes.
+async fn collect<B>(body: B, most: usize, limit: Limit) -> Result<Bytes, Error>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > most {
+        return Err(limit.exceeded_by(announced));
+    }
+    let mut body = pin!(body);
+    let mut bytes = BytesMut::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| malformed("the request broke off").because(error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > most {
+            return Err(limit.exceeded_by(bytes.len() + data.len()));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+fn decode<M: Message + Default>(message: Bytes) -> Result<M, Error> {
+    M::decode(message).map_err(|error| Error::from(Kind::InvalidRequest).because(error))
+}
+
+fn malformed(rule: &'static str) -> Error {
+    Error::invalid(Kind::InvalidRequest, "", rule)
+}
