@@ -74,6 +74,12 @@ impl Domains {
         Self { named: HashMap::new(), open: Some(Domain::new(settings)) }
     }
 
+    /// These domains, and any other with the same settings. The others share one allowance.
+    #[must_use]
+    pub fn with_others(self, settings: &Settings) -> Self {
+        Self { open: Some(Domain::new(settings)), ..self }
+    }
+
     /// The domain of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Domain>> {

@@ -1,10 +1,12 @@
 //! The Multicast Poke server.
 
 pub mod backplane;
+pub mod config;
 pub mod domain;
 pub mod error;
 pub mod frame;
 pub mod interest;
+pub mod limits;
 pub mod metrics;
 pub mod registry;
 mod sync;

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a registry keeps to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// For how long pokes, idempotency keys and ends are kept.
     pub window: Duration,

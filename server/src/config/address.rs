@@ -1,0 +1,72 @@
+//! Where to listen.
+
+use std::{
+    fmt::{self, Display},
+    net::{AddrParseError, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
+
+/// Where to listen. Written `127.0.0.1:8080`, `[::]:8080` or `unix:/path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An IP address and a port; port 0 asks the system for a free one. `[::]` takes IPv4 as well.
+    Tcp(SocketAddr),
+    /// A UNIX socket's path.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("unix:") {
+            // An empty path is no address; parsing it as one makes the right error.
+            Some(path) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            _ => text.parse().map(Self::Tcp),
+        }
+    }
+}
+
+impl Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_name_or_a_bare_port_is_no_address() {
+        for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1", "unix:", "::1:80"] {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn local_is_what_other_machines_cannot_reach() {
+        for local in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/x"] {
+            assert!(local.parse::<Address>().unwrap().is_local(), "{local}");
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[fe80::1]:1"] {
+            assert!(!open.parse::<Address>().unwrap().is_local(), "{open}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The command line: what to do, and with which configuration.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::{
+    Config, Mistakes, Place,
+    file::File,
+    read::{Sources, VARIABLE_PREFIX, read},
+    table::settings,
+};
+
+/// What the process was started for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    /// What to do.
+    pub task: Task,
+    /// With which configuration.
+    pub config: Config,
+    /// Whether there is no configuration file.
+    pub dev: bool,
+    /// Where to write the addresses once the server is ready.
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Serve.
+    Serve,
+    /// Say whether the configuration is valid.
+    CheckConfig,
+    /// Print the configuration that holds.
+    PrintConfig,
+}
+
+/// Why a command line can't be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum Usage {
+    /// It asks for help or the version, or isn't understood.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Config(#[from] Mistakes),
+}
+
+impl Invocation {
+    /// Reads arguments, program name first, and environment variables; and the file that they name.
+    ///
+    /// # Errors
+    /// With every mistake in the configuration, or the first in the command line.
+    pub fn read(
+        arguments: impl IntoIterator<Item = std::ffi::OsString>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Usage> {
+        let matches = command().try_get_matches_from(arguments)?;
+        let config_variable = format!("{VARIABLE_PREFIX}CONFIG");
+        let (chosen, variables): (Vec<_>, Vec<_>) =
+            variables.into_iter().partition(|(name, _)| *name == config_variable);
+        let path = match matches.get_one::<PathBuf>("config") {
+            _ if matches.get_flag("dev") => None,
+            Some(path) => Some(path.clone()),
+            None => chosen.into_iter().next().map(|(_, path)| PathBuf::from(path)),
+        };
+        let name = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let text = path.as_ref().map(|path| read_file(path, &name)).transpose()?;
+        let file = text.as_ref().map(|text| File { name: &name, text });
+        let config = read(Sources { file, variables: &variables, flags: &flags(&matches) })?;
+        let task = match (matches.get_flag("check-config"), matches.get_flag("print-config")) {
+            (true, _) => Task::CheckConfig,
+            (_, true) => Task::PrintConfig,
+            _ => Task::Serve,
+        };
+        Ok(Self { task, config, dev: file.is_none(), ready_file: matches.get_one("ready-file").cloned() })
+    }
+}
+
+fn read_file(path: &PathBuf, name: &str) -> Result<String, Mistakes> {
+    fs::read_to_string(path).map_err(|error| {
+        let mut mistakes = Mistakes::default();
+        mistakes.add(Place::File(name.into()), format!("can't be read: {error}"));
+        mistakes
+    })
+}
+
+/// The flags that set something, with their values.
+fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = |flag: String| Some((flag.clone(), matches.get_one::<String>(&flag)?.clone()));
+    settings().iter().filter_map(|setting| given(setting.flag())).collect()
+}
+
+fn command() -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .conflicts_with("dev")
+        .help(format!("The configuration, a TOML file. Also {VARIABLE_PREFIX}CONFIG"));
+    let dev = Arg::new("dev")
+        .long("dev")
+        .action(ArgAction::SetTrue)
+        .help("Every domain open to everyone, on this machine alone; what holds without a file");
+    let check = Arg::new("check-config")
+        .long("check-config")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("print-config")
+        .help("Report every mistake in the configuration, and exit: 0 without one, else 2");
+    let print = Arg::new("print-config")
+        .long("print-config")
+        .action(ArgAction::SetTrue)
+        .help("Print the configuration that holds, with comments, and exit");
+    let ready = Arg::new("ready-file")
+        .long("ready-file")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Write the addresses there, one a line, once the server is ready");
+    Command::new("poke-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The Multicast Poke server: small signals to every client with the same interest")
+        .after_help("Every setting is a flag as well: see --help.")
+        .args([config, dev, check, print, ready])
+        .args(setting_flags())
+}
+
+/// A flag for each setting. Values are read with those of the other sources, so that all mistakes are told together.
+fn setting_flags() -> Vec<Arg> {
+    let defaults = Config::default();
+    let flag = |setting: &super::setting::Setting<Config>| {
+        let (section, _) = setting.key.split_once('.').unwrap_or(("other", ""));
+        // What nearly every command line sets has a short name as well.
+        let short = match setting.key {
+            "listen.addresses" => Some("listen"),
+            "admin.listen" => Some("admin"),
+            _ => None,
+        };
+        Arg::new(setting.flag())
+            .long(setting.flag())
+            .visible_aliases(short)
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .hide_short_help(true)
+            .help_heading(format!("Settings: {section}"))
+            .help(format!("{} [{}] [default: {}]", setting.help, setting.variable(), setting.show(&defaults)))
+    };
+    settings().iter().map(flag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+
+    fn invoke(arguments: &[&str]) -> Result<Invocation, Usage> {
+        let arguments = ["poke-server"].iter().chain(arguments).map(std::ffi::OsString::from);
+        Invocation::read(arguments, [])
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn without_anything_it_serves_in_dev_mode() {
+        let invocation = invoke(&[]).unwrap();
+        assert_eq!((invocation.task, invocation.dev, invocation.config), (Task::Serve, true, Config::dev()));
+    }
+
+    #[test]
+    fn all_wrong_flags_are_reported_together() {
+        let Err(Usage::Config(mistakes)) = invoke(&["--stream.max-age=x", "--limits.connections", "-1"]) else {
+            panic!("two mistakes were not found");
+        };
+        assert_eq!(
+            mistakes.to_string(),
+            "--limits.connections: limits.connections must be a whole number from 1 to 10000000\n\
+             --stream.max-age: stream.max_age must be a duration from 1s to 30d"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_a_mistake() {
+        let Err(Usage::Config(mistakes)) = invoke(&["--config", "/nowhere/poke.toml", "--check-config"]) else {
+            panic!("a file was made up");
+        };
+        assert!(mistakes.to_string().starts_with("/nowhere/poke.toml: can't be read: "));
+    }
+}

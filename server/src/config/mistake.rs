@@ -1,0 +1,96 @@
+//! What is wrong with a configuration: everything at once, each with its place.
+
+use std::fmt;
+
+/// Where a value was given. The order is that of a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The file as a whole.
+    File(String),
+    /// A line of the file, counted from 1.
+    Line {
+        /// The file's path.
+        file: String,
+        /// The line.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A flag.
+    Flag(String),
+    /// Nowhere: the default.
+    Default,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::File(file) => f.write_str(file),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where.
+    pub place: Place,
+    /// What, and what would be right.
+    pub message: String,
+}
+
+/// All the mistakes of a configuration: at least one. Shown one a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl Mistakes {
+    pub(super) fn add(&mut self, place: Place, message: impl Into<String>) {
+        self.0.push(Mistake { place, message: message.into() });
+    }
+
+    /// Nothing if there are none, else all of them in the order of their places.
+    pub(super) fn into_result(mut self) -> Result<(), Self> {
+        self.0.sort_by(|a, b| a.place.cmp(&b.place));
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, Mistake { place, message }) in self.0.iter().enumerate() {
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{place}: {message}")?;
+        }
+        Ok(())
+    }
+}
+
+/// ` Did you mean ...?` with the nearest of `names`, if one is near.
+pub(super) fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let last = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
+    let likeness = |name| f64::max(strsim::jaro_winkler(wrong, name), 0.99 * strsim::jaro_winkler(wrong, last(name)));
+    names
+        .map(|name| (likeness(name), name))
+        .filter(|&(likeness, _)| likeness > 0.85)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map_or_else(String::new, |(_, name)| format!(" Did you mean {name}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        let names = ["stream.max_age", "stream.max_interests", "limits.connections"];
+        let hint = |wrong| hint(wrong, names.into_iter());
+        assert_eq!(hint("stream.max_interest"), " Did you mean stream.max_interests?");
+        assert_eq!(hint("max_age"), " Did you mean stream.max_age?");
+        assert_eq!(hint("limits.conections"), " Did you mean limits.connections?");
+        assert_eq!(hint("colour"), "");
+    }
+}

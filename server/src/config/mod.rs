@@ -1,0 +1,204 @@
+//! The configuration: a TOML file, over it the environment, over that flags.
+//!
+//! [`table`] describes each setting once; reading, `--help`, `--print-config` and every message come from there.
+
+mod address;
+mod file;
+mod invocation;
+mod kind;
+mod log_level;
+mod mistake;
+mod origin;
+mod print;
+mod read;
+mod setting;
+mod table;
+
+use std::{collections::BTreeMap, time::Duration};
+
+pub use self::{
+    address::Address,
+    invocation::{Invocation, Task, Usage},
+    log_level::LogLevel,
+    mistake::{Mistake, Mistakes, Place},
+    origin::Origin,
+};
+use crate::{domain, limits::Limits, registry};
+
+/// Everything that can be set. `default()` is what holds without a file, the environment and flags.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Where operators look.
+    pub admin: Admin,
+    /// A stream's life.
+    pub stream: Stream,
+    /// What is kept of the past over all domains.
+    pub registry: registry::Settings,
+    /// What holds for a domain that says nothing of its own.
+    pub each_domain: domain::Settings,
+    /// What clients may take.
+    pub limits: Limits,
+    /// How the server goes away.
+    pub drain: Drain,
+    /// Which pages may call from a browser.
+    pub cors: Cors,
+    /// Whether gRPC reflection is served.
+    pub reflection: bool,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Which domains there are.
+    pub domains: Domains,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            admin: Admin::default(),
+            stream: Stream::default(),
+            registry: registry::Settings::default(),
+            each_domain: domain::Settings::default(),
+            limits: Limits::default(),
+            drain: Drain::default(),
+            cors: Cors::default(),
+            reflection: true,
+            log: Log::default(),
+            domains: Domains::default(),
+        }
+    }
+}
+
+impl Config {
+    /// What holds without a file: every domain is open to everyone, and every page on this machine may call. Only
+    /// loopback is served then.
+    #[must_use]
+    pub fn dev() -> Self {
+        let mut config = Self::default();
+        config.cors.origins = vec![Origin::Loopback];
+        config.domains.others = Some(config.each_domain);
+        config
+    }
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// The addresses; at least one.
+    pub addresses: Vec<Address>,
+    /// Whether another process may listen on the same TCP port at the same time.
+    pub reuse_port: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { addresses: vec![Address::Tcp(([127, 0, 0, 1], 8080).into())], reuse_port: false }
+    }
+}
+
+/// Where operators look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    /// The plaintext port of `/healthz`, `/readyz` and `/metrics`.
+    pub listen: Option<Address>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: Some(Address::Tcp(([127, 0, 0, 1], 8081).into())) }
+    }
+}
+
+/// A stream's life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// The longest silence.
+    pub heartbeat_interval: Duration,
+    /// When a stream is told to reconnect.
+    pub max_age: Duration,
+    /// The part of `max_age` by which it varies from stream to stream.
+    pub max_age_jitter: f64,
+    /// How long a stream that was told to reconnect goes on.
+    pub move_timeout: Duration,
+    /// How long a client may leave what was sent unread.
+    pub stall_timeout: Duration,
+    /// How far clients spread their first retry after a loss that wasn't announced.
+    pub reconnect_spread: Duration,
+    /// How far clients spread their reload after a gap.
+    pub reload_spread: Duration,
+    /// Interests on one stream.
+    pub max_interests: usize,
+    /// Bytes that are replayed to one stream before it is told of a gap.
+    pub replay_bytes: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: Duration::from_secs(20),
+            max_age: Duration::from_secs(3600),
+            max_age_jitter: 0.1,
+            move_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            reconnect_spread: Duration::from_secs(5),
+            reload_spread: Duration::ZERO,
+            max_interests: 100,
+            replay_bytes: 4 << 20,
+        }
+    }
+}
+
+/// How the server goes away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drain {
+    /// How long it still accepts connections after readiness went off.
+    pub grace: Duration,
+    /// Over how long it spreads its clients' moves.
+    pub window: Duration,
+    /// When it exits, whatever hangs.
+    pub deadline: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { grace: Duration::ZERO, window: Duration::from_secs(20), deadline: Duration::from_secs(28) }
+    }
+}
+
+/// Which pages may call from a browser.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cors {
+    /// Their origins.
+    pub origins: Vec<Origin>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is logged at all.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which domains there are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Domains {
+    /// By name.
+    pub named: BTreeMap<String, domain::Settings>,
+    /// What holds for every other name; `None` refuses them with UNKNOWN_DOMAIN. In the file its name is `*`.
+    pub others: Option<domain::Settings>,
+}

@@ -1,0 +1,267 @@
+//! Reads all sources, the later over the earlier, and collects every mistake.
+
+use std::collections::HashMap;
+
+use super::{Address, Config, Mistakes, Place, file::File, mistake::hint, setting::Setting, table::settings};
+
+/// How the names of environment variables begin.
+pub(super) const VARIABLE_PREFIX: &str = "POKE_SERVER_";
+
+/// What was given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sources<'a> {
+    /// Without it the server runs in dev mode.
+    pub(super) file: Option<File<'a>>,
+    /// Names and values of environment variables; those of others are passed over.
+    pub(super) variables: &'a [(String, String)],
+    /// Names, without dashes in front, and values of flags.
+    pub(super) flags: &'a [(String, String)],
+}
+
+/// A configuration that is being read.
+pub(super) struct Reading {
+    pub(super) settings: Vec<Setting<Config>>,
+    pub(super) config: Config,
+    pub(super) mistakes: Mistakes,
+    /// Where each value that isn't a default comes from.
+    places: HashMap<&'static str, Place>,
+}
+
+/// Reads `sources`.
+pub(super) fn read(sources: Sources<'_>) -> Result<Config, Mistakes> {
+    let config = if sources.file.is_some() { Config::default() } else { Config::dev() };
+    let mut reading = Reading { settings: settings(), config, mistakes: Mistakes::default(), places: HashMap::new() };
+    let domains = sources.file.and_then(|file| file.read(&mut reading));
+    reading.read_variables(sources.variables);
+    reading.read_flags(sources.flags);
+    match (sources.file, domains) {
+        (Some(file), Some(domains)) => file.read_domains(&domains, &mut reading),
+        (Some(file), None) => {
+            let nobody = "there are no domains, so nothing could be published. Name them: [domains.NAME]";
+            reading.mistakes.add(Place::File(file.name.into()), nobody);
+        }
+        (None, _) => {
+            reading.config.domains.others = Some(reading.config.each_domain);
+            reading.check_dev();
+        }
+    }
+    reading.check();
+    reading.mistakes.into_result().map(|()| reading.config)
+}
+
+impl Reading {
+    /// Sets `key`, which must be one of `settings`, by `set`.
+    pub(super) fn set(
+        &mut self,
+        key: &str,
+        place: Place,
+        set: impl FnOnce(&Setting<Config>, &mut Config) -> Result<(), String>,
+    ) {
+        let Some(setting) = self.settings.iter().find(|setting| setting.key == key) else { return };
+        match set(setting, &mut self.config) {
+            Ok(()) => {
+                self.places.insert(setting.key, place);
+            }
+            Err(message) => self.mistakes.add(place, message),
+        }
+    }
+
+    fn read_variables(&mut self, variables: &[(String, String)]) {
+        let names: HashMap<_, _> = self.settings.iter().map(|setting| (setting.variable(), setting.key)).collect();
+        for (name, value) in variables.iter().filter(|(name, _)| is_ours(name)) {
+            let place = Place::Variable(name.clone());
+            if let Some(key) = names.get(name) {
+                self.set(key, place, |setting, config| setting.set(config, value));
+            } else {
+                let hint = hint(name, names.keys().map(String::as_str));
+                self.mistakes.add(place, format!("there is no such setting.{hint}"));
+            }
+        }
+    }
+
+    fn read_flags(&mut self, flags: &[(String, String)]) {
+        let names: HashMap<_, _> = self.settings.iter().map(|setting| (setting.flag(), setting.key)).collect();
+        for (name, value) in flags {
+            if let Some(key) = names.get(name) {
+                self.set(key, Place::Flag(name.clone()), |setting, config| setting.set(config, value));
+            }
+        }
+    }
+
+    /// Without a file every domain is open, so no other machine may reach the server.
+    fn check_dev(&mut self) {
+        if !self.config.listen.addresses.iter().all(Address::is_local) {
+            let message = "without a configuration file every domain is open to everyone, so only loopback and UNIX \
+                           sockets are served. To listen elsewhere, name your domains in a file: --config FILE";
+            self.mistake("listen.addresses", message);
+        }
+    }
+
+    /// What no single value shows.
+    fn check(&mut self) {
+        let Config { listen, drain, limits, registry, each_domain, .. } = &self.config;
+        let mut wrong = Vec::new();
+        if listen.addresses.is_empty() {
+            wrong.push(("listen.addresses", "must name at least one address".to_owned()));
+        }
+        let again = (1..).zip(&listen.addresses).find(|(i, address)| listen.addresses[*i..].contains(address));
+        if let Some((_, address)) = again.filter(|(_, address)| !matches!(address, Address::Tcp(a) if a.port() == 0)) {
+            wrong.push(("listen.addresses", format!("names {address} twice")));
+        }
+        if drain.grace + drain.window > drain.deadline {
+            wrong.push(("drain.deadline", "must be at least drain.grace and drain.window together".to_owned()));
+        }
+        if limits.requests_per_connection as usize <= limits.streams_per_connection {
+            let message = "must be over limits.streams_per_connection, or open streams keep every other call waiting";
+            wrong.push(("limits.requests_per_connection", message.to_owned()));
+        }
+        if each_domain.retention.bytes > registry.budget {
+            wrong.push(("retention.bytes", "must not be over retention.budget".to_owned()));
+        }
+        for (key, message) in wrong {
+            self.mistake(key, &format!("{key} {message}"));
+        }
+    }
+
+    fn mistake(&mut self, key: &str, message: &str) {
+        let place = self.places.get(key).cloned().unwrap_or(Place::Default);
+        self.mistakes.add(place, message);
+    }
+}
+
+/// Whether an environment variable is meant for us. Kubernetes sets variables that begin alike in every pod beside a
+/// service called `poke-server`: POKE_SERVER_SERVICE_HOST, POKE_SERVER_PORT_8080_TCP_ADDR and so on.
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(VARIABLE_PREFIX).is_some_and(|rest| !rest.starts_with("SERVICE_") && !rest.starts_with("PORT"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Audience;
+
+    fn from_file(text: &str) -> Result<Config, Mistakes> {
+        read(Sources { file: Some(File { name: "poke.toml", text }), ..Sources::default() })
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn mistakes(result: Result<Config, Mistakes>) -> Vec<String> {
+        result.unwrap_err().to_string().lines().map(Into::into).collect()
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_its_line() {
+        let text = r#"
+listen.addresses = ["localhost:8080"]
+reflexion = true
+[stream]
+heartbeat_interval = "2h"
+max_interest = 5
+max_age = 3600
+[limits]
+connections = "many"
+[drain]
+deadline = "5s"
+[domains."a/b"]
+[domains.PLAYLIST]
+audience = "nobody"
+retain_poke = 1
+"#;
+        assert_eq!(
+            mistakes(from_file(text)),
+            [
+                "poke.toml:2: listen.addresses must be a list of an IP address and a port (127.0.0.1:8080, \
+                 [::]:8080) or unix:/path",
+                "poke.toml:3: there is no setting reflexion. Did you mean reflection?",
+                "poke.toml:5: stream.heartbeat_interval must be a duration from 1s to 1m",
+                "poke.toml:6: there is no setting stream.max_interest. Did you mean stream.max_interests?",
+                "poke.toml:7: stream.max_age must be a duration from 1s to 30d",
+                "poke.toml:9: limits.connections must be a whole number from 1 to 10000000",
+                "poke.toml:11: drain.deadline must be at least drain.grace and drain.window together",
+                "poke.toml:12: [domains.a/b]: domain must be 1 to 64 characters of A-Z a-z 0-9 _ . -",
+                "poke.toml:14: audience must be \"everyone\" or \"customer\"",
+                "poke.toml:15: a domain has no setting retain_poke. Did you mean retain_pokes?",
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_toml_does_not_hide_the_rest() {
+        let found = mistakes(from_file("[stream]\nmax_age = \n[limits]\nconnections = 0\n[domains.A]\n"));
+        assert!(found.iter().any(|m| m.starts_with("poke.toml:2: not TOML: ")), "{found:?}");
+        assert!(found.iter().any(|m| m.starts_with("poke.toml:4: limits.connections must be")), "{found:?}");
+    }
+
+    #[test]
+    fn flags_go_over_the_environment_over_the_file() {
+        let text = "[stream]\nmax_age = '1m'\nmax_interests = 1\nreplay_bytes = '1MiB'\n[domains.A]\n";
+        let config = read(Sources {
+            file: Some(File { name: "poke.toml", text }),
+            variables: &pairs(&[("POKE_SERVER_STREAM_MAX_AGE", "2m"), ("POKE_SERVER_STREAM_MAX_INTERESTS", "2")]),
+            flags: &pairs(&[("stream.max-age", "3m")]),
+        })
+        .unwrap();
+        assert_eq!(config.stream.max_age, Duration::from_secs(180));
+        assert_eq!(config.stream.max_interests, 2);
+        assert_eq!(config.stream.replay_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn a_domain_takes_what_it_does_not_say_from_retention_wherever_that_was_set() {
+        let config = read(Sources {
+            file: Some(File { name: "poke.toml", text: "[domains.A]\naudience = 'customer'\n[domains.'*']\n" }),
+            variables: &pairs(&[("POKE_SERVER_RETENTION_POKES", "7")]),
+            flags: &[],
+        })
+        .unwrap();
+        assert_eq!(config.domains.named["A"].audience, Audience::Customer);
+        assert_eq!(config.domains.named["A"].retention.pokes, 7);
+        assert_eq!(config.domains.others.unwrap().audience, Audience::Everyone);
+    }
+
+    #[test]
+    fn without_a_file_only_this_machine_is_served() {
+        let variables = pairs(&[("POKE_SERVER_LISTEN_ADDRESSES", "127.0.0.1:1,0.0.0.0:8080")]);
+        let found = mistakes(read(Sources { variables: &variables, ..Sources::default() }));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("POKE_SERVER_LISTEN_ADDRESSES: without a configuration file"), "{found:?}");
+        assert_eq!(read(Sources::default()).unwrap(), Config::dev());
+    }
+
+    #[test]
+    fn a_variable_that_sets_nothing_is_a_mistake_unless_kubernetes_made_it() {
+        let variables = pairs(&[
+            ("PATH", "/bin"),
+            ("POKE_SERVER_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("POKE_SERVER_SERVICE_HOST", "10.0.0.1"),
+            ("POKE_SERVER_STREAM_MAXAGE", "1m"),
+        ]);
+        assert_eq!(
+            mistakes(read(Sources { variables: &variables, ..Sources::default() })),
+            ["POKE_SERVER_STREAM_MAXAGE: there is no such setting. Did you mean POKE_SERVER_STREAM_MAX_AGE?"]
+        );
+    }
+
+    #[test]
+    fn names_of_variables_and_flags_are_unique_and_not_kubernetes_own() {
+        let settings = settings();
+        let variables: std::collections::HashSet<_> = settings.iter().map(Setting::variable).collect();
+        assert_eq!(variables.len(), settings.len());
+        assert!(variables.iter().all(|name| is_ours(name)));
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_to_the_same() {
+        let rich = "[log]\nlevel = 'info,poke_server=debug'\n[domains.A]\naudience = 'customer'\n[domains.'a.b']\n\
+                    retain_pokes = 3\n[cors]\norigins = ['*', 'https://a.example']\n[admin]\nlisten = 'off'\n";
+        for config in [Config::dev(), from_file(rich).unwrap()] {
+            assert_eq!(from_file(&config.to_toml()), Ok(config));
+        }
+    }
+}

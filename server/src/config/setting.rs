@@ -1,0 +1,92 @@
+//! One setting: its key, its kind, where its value lives, and why its default is what it is.
+
+use toml::de::DeValue;
+
+use super::kind::Kind;
+
+/// A setting of `C`.
+pub(super) struct Setting<C> {
+    /// Its name in the file, with its sections. The names of its variable and its flag follow from it.
+    pub(super) key: &'static str,
+    /// What it does, and the reason of its default.
+    pub(super) help: &'static str,
+    field: Box<dyn Field<C>>,
+}
+
+/// Describes a setting. `place` finds its value.
+pub(super) fn setting<C: Clone + 'static, T: 'static>(
+    key: &'static str,
+    kind: impl Kind<T> + 'static,
+    place: fn(&mut C) -> &mut T,
+    help: &'static str,
+) -> Setting<C> {
+    Setting { key, help, field: Box::new(Placed { kind, place }) }
+}
+
+impl<C> Setting<C> {
+    /// `POKE_SERVER_STREAM_MAX_AGE` for `stream.max_age`.
+    pub(super) fn variable(&self) -> String {
+        format!("{}{}", super::read::VARIABLE_PREFIX, self.key.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// `stream.max-age` for `stream.max_age`.
+    pub(super) fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// What a value looks like.
+    pub(super) fn form(&self) -> String {
+        self.field.form()
+    }
+
+    /// Its value in `config`, as TOML.
+    pub(super) fn show(&self, config: &C) -> String {
+        self.field.show(config)
+    }
+
+    /// Sets it from the environment or a flag. The error is the message for the user.
+    pub(super) fn set(&self, config: &mut C, text: &str) -> Result<(), String> {
+        self.check(self.field.set(config, text))
+    }
+
+    /// Sets it from the file. The error is the message for the user.
+    pub(super) fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> Result<(), String> {
+        self.check(self.field.set_toml(config, value))
+    }
+
+    fn check(&self, valid: bool) -> Result<(), String> {
+        if valid { Ok(()) } else { Err(format!("{} must be {}", self.key, self.form())) }
+    }
+}
+
+/// A setting's kind and place, with the type of its value forgotten.
+trait Field<C> {
+    fn form(&self) -> String;
+    fn show(&self, config: &C) -> String;
+    fn set(&self, config: &mut C, text: &str) -> bool;
+    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> bool;
+}
+
+struct Placed<C, T, K> {
+    kind: K,
+    place: fn(&mut C) -> &mut T,
+}
+
+impl<C: Clone, T, K: Kind<T>> Field<C> for Placed<C, T, K> {
+    fn form(&self) -> String {
+        self.kind.form()
+    }
+
+    /// Clones, since one place serves for reading and for writing. Only help and `--print-config` show values.
+    fn show(&self, config: &C) -> String {
+        self.kind.write((self.place)(&mut config.clone()))
+    }
+
+    fn set(&self, config: &mut C, text: &str) -> bool {
+        self.kind.read(text).map(|value| *(self.place)(config) = value).is_ok()
+    }
+
+    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> bool {
+        self.kind.read_toml(value).map(|value| *(self.place)(config) = value).is_ok()
+    }
+}

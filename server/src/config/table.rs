@@ -1,0 +1,135 @@
+//! The table of settings.
+
+use std::time::Duration;
+
+use super::{
+    Config, LogFormat,
+    kind::{Bytes, Choice, Count, List, OrOff, Share, Span, Switch, Text},
+    setting::{Setting, setting},
+};
+use crate::domain::{self, Audience};
+
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+const TIB: usize = 1 << 40;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The most bytes that one poke can take in a ring, with room for what the server adds (Poke in poke.proto).
+const ONE_POKE: usize = 256 << 10;
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const ADDRESS: Text = Text("an IP address and a port (127.0.0.1:8080, [::]:8080) or unix:/path");
+
+/// Every setting but the domains', in the order in which they are shown.
+#[rustfmt::skip]
+pub(super) fn settings() -> Vec<Setting<Config>> {
+    vec![
+        setting("listen.addresses", List(ADDRESS), |c: &mut Config| &mut c.listen.addresses,
+            "Where clients connect. [::] takes IPv4 as well; port 0 asks for a free one. Loopback by default, since \
+             the server doesn't authenticate anyone yet."),
+        setting("listen.reuse_port", Switch, |c| &mut c.listen.reuse_port,
+            "Let another process listen on the same TCP ports, so that a new server can start before the old one \
+             drains. Off, since it also hides that a forgotten server still runs."),
+        setting("admin.listen", OrOff(ADDRESS), |c| &mut c.admin.listen,
+            "The plaintext port of /healthz, /readyz and /metrics. Loopback by default: it is for operators alone."),
+
+        setting("stream.heartbeat_interval", Span(secs(1)..=secs(60)), |c| &mut c.stream.heartbeat_interval,
+            "The longest silence on a stream. 20s is well under the 60s after which common proxies cut an idle one."),
+        setting("stream.max_age", Span(secs(1)..=30 * DAY), |c| &mut c.stream.max_age,
+            "When a stream is told to move to a new connection. 1h lets load spread over new servers within the hour."),
+        setting("stream.max_age_jitter", Share(0.0..=0.5), |c| &mut c.stream.max_age_jitter,
+            "The part of max_age by which it varies, so that streams that began together don't move together."),
+        setting("stream.move_timeout", Span(secs(1)..=secs(600)), |c| &mut c.stream.move_timeout,
+            "How long a stream that was told to move goes on. 30s is enough for a phone on a bad network."),
+        setting("stream.stall_timeout", Span(secs(1)..=secs(600)), |c| &mut c.stream.stall_timeout,
+            "How long a client may leave what was sent unread before its stream ends with CLIENT_STALLED."),
+        setting("stream.reconnect_spread", Span(Duration::ZERO..=secs(300)), |c| &mut c.stream.reconnect_spread,
+            "Over how long clients spread their first retry after an unannounced loss. 5s turns the return of 10,000 \
+             clients of a dead server into 2,000 a second."),
+        setting("stream.reload_spread", Span(Duration::ZERO..=secs(3600)), |c| &mut c.stream.reload_spread,
+            "Over how long clients spread the reload after a gap. Raise it if many clients reload from one back end."),
+        setting("stream.max_interests", Count(1..=1000), |c| &mut c.stream.max_interests,
+            "Interests on one stream. 100 of usual length fit into the 64 KiB that a request may take."),
+        setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
+            "Bytes that are replayed to one stream when it resumes; past it comes a gap. 4MiB is half a second on a \
+             fast phone network."),
+
+        setting("retention.window", Span(secs(1)..=DAY), |c| &mut c.registry.window,
+            "For how long pokes, idempotency keys and ends are kept. 10m covers a tunnel or a restart of the app."),
+        setting("retention.budget", Bytes(MIB..=TIB), |c| &mut c.registry.budget,
+            "Bytes of retained pokes over all interests. When it is full the oldest pokes of unwatched interests go \
+             first. 256MiB suits a machine of 1 GiB."),
+        setting("retention.ends_budget", Bytes(MIB..=TIB), |c| &mut c.registry.ends_budget,
+            "Bytes of ended interests over all. An end can't go before its time: when it is full, EndInterest is \
+             refused. 32MiB is about 100,000 ends."),
+        setting("retention.pokes", Count(1..=65_536), |c| &mut c.each_domain.retention.pokes,
+            "Pokes that each interest retains, where its domain says nothing else. 64 is a minute of one a second."),
+        setting("retention.bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.each_domain.retention.bytes,
+            "Bytes of pokes that each interest retains, where its domain says nothing else. 1MiB is 8 of the largest."),
+        setting("retention.idempotency_keys", Count(1..=100_000_000), |c| &mut c.each_domain.idempotency_keys,
+            "Idempotency keys that each domain keeps, where it says nothing else. 100,000 take about 10 MiB."),
+
+        setting("limits.connections", Count(1..=10_000_000), |c| &mut c.limits.connections,
+            "Connections at once; one more is closed at once. 50,000 with a stream each take about 1 GiB."),
+        setting("limits.streams", Count(1..=100_000_000), |c| &mut c.limits.streams,
+            "Streams at once; one more is refused with TOO_MANY_STREAMS. Twice the connections: most hold one."),
+        setting("limits.streams_per_connection", Count(1..=1_000_000), |c| &mut c.limits.streams_per_connection,
+            "Streams at once on one connection; one more is refused with TOO_MANY_STREAMS. A client needs one; 100 \
+             leaves room for a proxy that joins clients."),
+        setting("limits.requests_per_connection", Count(2..=1_000_000), |c| &mut c.limits.requests_per_connection,
+            "Requests at once on one HTTP/2 connection; clients wait with more. Over streams_per_connection, so that \
+             open streams never keep a Publish waiting."),
+        setting("limits.header_bytes", Count(8192..=1 << 20), |c| &mut c.limits.header_bytes,
+            "Bytes of a request's header fields. 16 KiB holds large tokens and a proxy's additions."),
+        setting("limits.handshake_timeout", Span(secs(1)..=secs(300)), |c| &mut c.limits.handshake_timeout,
+            "How long a new connection may take to say what it wants. 10s is long for a bad network, and short for a \
+             flood of silent sockets."),
+        setting("limits.idle_timeout", Span(secs(1)..=DAY), |c| &mut c.limits.idle_timeout,
+            "How long a connection stays open without a request. 5m is longer than proxies keep one in their pools, \
+             so that the server doesn't close one just as it is used."),
+        setting("limits.keepalive_interval", Span(secs(1)..=secs(3600)), |c| &mut c.limits.keepalive_interval,
+            "How long a peer may be silent before it is probed. With the timeout, a dead one is gone after 40s."),
+        setting("limits.keepalive_timeout", Span(secs(1)..=secs(600)), |c| &mut c.limits.keepalive_timeout,
+            "How long the answer to a probe may take. 10s is enough for a phone that changes networks."),
+
+        setting("drain.grace", Span(Duration::ZERO..=secs(600)), |c| &mut c.drain.grace,
+            "How long the server still accepts connections after its readiness went off. 0s by default; behind a load \
+             balancer set it to the time in which that notices."),
+        setting("drain.window", Span(Duration::ZERO..=secs(3600)), |c| &mut c.drain.window,
+            "Over how long streams move away. 20s fits, with the rest, into the 30s that Kubernetes gives."),
+        setting("drain.deadline", Span(secs(1)..=secs(7200)), |c| &mut c.drain.deadline,
+            "When the process exits whatever hangs, counted from the signal."),
+
+        setting("cors.origins", List(Text("origins (https://app.example.com), \"loopback\" or \"*\"")),
+            |c| &mut c.cors.origins,
+            "Pages that may call from a browser. None by default: name yours."),
+        setting("reflection", Switch, |c| &mut c.reflection,
+            "Serve gRPC reflection, for grpcurl and the like. On: the contract is public."),
+
+        setting("log.format", Choice(&[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)]),
+            |c| &mut c.log.format,
+            "The form of log lines. auto is human on a terminal and JSON elsewhere."),
+        setting("log.level", Text("a level such as \"info\", or \"info,poke_server::connection=debug\""),
+            |c| &mut c.log.level,
+            "What is logged: error, warn, info, debug or trace, for all or for single parts."),
+    ]
+}
+
+/// The settings of one domain, in its section `[domains.NAME]`.
+#[rustfmt::skip]
+pub(super) fn domain_settings() -> Vec<Setting<domain::Settings>> {
+    vec![
+        setting("audience", Choice(&[("everyone", Audience::Everyone), ("customer", Audience::Customer)]),
+            |d: &mut domain::Settings| &mut d.audience,
+            "To whom its pokes go: everyone who holds the interest, or one customer each."),
+        setting("retain_pokes", Count(1..=65_536), |d| &mut d.retention.pokes,
+            "Pokes that each of its interests retains. By default retention.pokes."),
+        setting("retain_bytes", Bytes(ONE_POKE..=GIB), |d| &mut d.retention.bytes,
+            "Bytes of pokes that each of its interests retains. By default retention.bytes."),
+        setting("idempotency_keys", Count(1..=100_000_000), |d| &mut d.idempotency_keys,
+            "Idempotency keys that it keeps. By default retention.idempotency_keys."),
+    ]
+}

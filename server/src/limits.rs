@@ -1,0 +1,43 @@
+//! What clients may take of the server. What a poke and its data may be is the contract's, not a setting.
+
+use std::time::Duration;
+
+/// Bounds on connections and on what they hold. Their reasons are in the table of settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Connections at once. One more is accepted and closed.
+    pub connections: usize,
+    /// Subscribe streams at once. One more is refused with TOO_MANY_STREAMS.
+    pub streams: usize,
+    /// Subscribe streams at once on one connection. One more is refused with TOO_MANY_STREAMS.
+    pub streams_per_connection: usize,
+    /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
+    /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
+    pub requests_per_connection: u32,
+    /// Bytes of a request's header fields.
+    pub header_bytes: u32,
+    /// How long a new connection may take until it has sent an HTTP/2 preface or a request head.
+    pub handshake_timeout: Duration,
+    /// How long a connection stays open without a request.
+    pub idle_timeout: Duration,
+    /// How long an HTTP/2 connection may be silent before it is pinged.
+    pub keepalive_interval: Duration,
+    /// How long the answer to a ping, or to anything that was sent, may take.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 50_000,
+            streams: 100_000,
+            streams_per_connection: 100,
+            requests_per_connection: 200,
+            header_bytes: 16 << 10,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            keepalive_interval: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(10),
+        }
+    }
+}
