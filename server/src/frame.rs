@@ -14,6 +14,9 @@ use crate::interest::{Interest, Recipients};
 /// The flag and the length before each message.
 pub const PREFIX_BYTES: usize = 5;
 
+/// The most bytes of a poke's fields 1 to 3.
+pub const MAX_POKE_BYTES: usize = 131_072;
+
 /// The field of `SubscribeResponse` that carries a poke.
 const POKE_FIELD: u32 = 4;
 /// Prefix, key of the poke's field and its length, which is below 2^28.

@@ -9,6 +9,7 @@ pub mod interest;
 pub mod limits;
 pub mod metrics;
 pub mod registry;
+pub mod stream;
 mod sync;
 pub mod topic;
 pub mod wire;

@@ -4,8 +4,8 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 
 use crate::{
     v1::{
-        Interest, Latest, Outcome, Poke, Position, Subscribed, SubscribeRequest, SubscribeResponse, Subscription, Welcome,
-        poke_service_client::PokeServiceClient, subscribe_response, subscription::Start,
+        Interest, Latest, Outcome, Poke, Position, SubscribeRequest, SubscribeResponse, Subscribed, Subscription,
+        Welcome, poke_service_client::PokeServiceClient, subscribe_response, subscription::Start,
     },
     within,
 };

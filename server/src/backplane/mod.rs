@@ -21,6 +21,7 @@ pub use self::memory::Memory;
 pub use crate::registry::PublishId;
 use crate::{
     domain::Domain,
+    error::{Error, Kind},
     frame::Draft,
     interest::{Interest, Recipients},
     registry::{Cursor, Place, Watcher},
@@ -109,6 +110,17 @@ pub enum Refusal {
         /// Whether the outcome is unknown.
         maybe_stored: bool,
     },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Ended => Kind::InterestEnded,
+            Refusal::Conflict => Kind::IdempotencyKeyReused,
+            Refusal::Unavailable { .. } => Kind::BackplaneUnavailable,
+        };
+        Self::from(kind)
+    }
 }
 
 /// A subscriber that is registered.

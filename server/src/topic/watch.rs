@@ -40,10 +40,18 @@ impl Signal {
         self.waker.register_by_ref(waker);
     }
 
-    /// Takes the bits of the slots `64 * word ..`, leaving none.
-    pub fn take(&self, word: usize) -> u64 {
-        // A plain load first: most polls find nothing, and a swap would take the line from the publishers.
-        if self.ready[word].load(Ordering::Acquire) == 0 { 0 } else { self.ready[word].swap(0, Ordering::AcqRel) }
+    /// Takes those bits of the slots `64 * word ..` that are in `mask`.
+    pub fn take(&self, word: usize, mask: u64) -> u64 {
+        // A plain load first: most polls find nothing, and a write would take the line from the publishers.
+        if self.ready[word].load(Ordering::Acquire) & mask == 0 {
+            return 0;
+        }
+        self.ready[word].fetch_and(!mask, Ordering::AcqRel) & mask
+    }
+
+    /// Puts bits back that were taken. Wakes nobody: it is for whoever took them, and comes back by itself.
+    pub fn put(&self, word: usize, bits: u64) {
+        self.ready[word].fetch_or(bits, Ordering::AcqRel);
     }
 
     /// How many words of bits there are.

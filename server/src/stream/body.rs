@@ -1,0 +1,316 @@
+//! A stream as the body of its response.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame};
+use tokio::time::Instant;
+
+use super::{
+    Opening, Streams, Want,
+    chunk::Queue,
+    entry::Entry,
+    event,
+    life::{Duty, Life},
+};
+use crate::{
+    backplane::{Attached, Backplane, Position},
+    error::{Error, Kind},
+    frame,
+    metrics::StreamEnd,
+    registry::{Cursor, Entry as Read, Loss},
+    topic::{Signal, Watcher},
+    wire::Protocol,
+};
+
+type Attaching = Pin<Box<dyn Future<Output = Vec<Result<Attached, poke_proto::v1::Rejected>>> + Send>>;
+
+/// One client's Subscribe.
+pub struct Stream<B: Backplane> {
+    streams: Arc<Streams<B>>,
+    key: (usize, usize),
+    entry: Arc<Entry>,
+    protocol: Protocol,
+    attaching: Option<Attaching>,
+    /// A cursor for each interest that is live, by its slot.
+    cursors: Vec<Option<Cursor>>,
+    /// The slot that is read first next time, so that none is read last always.
+    turn: usize,
+    /// Interests that may come back, or haven't been asked for yet.
+    open_interests: usize,
+    queue: Queue,
+    life: Life,
+    /// How the stream ends, once nothing is left to send.
+    verdict: Option<Result<(), Error>>,
+    trailers: Option<HeaderMap>,
+    finished: bool,
+    end: StreamEnd,
+}
+
+impl<B: Backplane> Stream<B> {
+    pub(super) fn new(streams: Arc<Streams<B>>, opening: Opening, id: String) -> Self {
+        let Opening { wants, protocol, link, deadline } = opening;
+        // One more bit, for the clock.
+        let signal = Arc::new(Signal::new(wants.len() + 1));
+        let entry = Arc::new(Entry::new(Arc::clone(&signal), link));
+        let mut queue = Queue::default();
+        let window = streams.window();
+        queue.push(event::welcome(id, streams.settings(), window));
+        let life = Life::new(streams.settings(), Instant::now(), deadline);
+        streams.metrics().streams_open.inc();
+        streams.metrics().streams_opened.inc();
+        Self {
+            key: streams.register(&entry),
+            open_interests: wants.len(),
+            cursors: Vec::with_capacity(wants.len()),
+            attaching: Some(Box::pin(attach(Arc::clone(&streams), signal, wants))),
+            streams,
+            entry,
+            protocol,
+            turn: 0,
+            queue,
+            life,
+            verdict: None,
+            trailers: None,
+            finished: false,
+            end: StreamEnd::Cancelled,
+        }
+    }
+
+    /// Registers what is wanted. Nothing of an interest is read before this has told of it.
+    fn poll_attaching(&mut self, cx: &mut Context<'_>) {
+        let Some(Poll::Ready(outcomes)) = self.attaching.as_mut().map(|attaching| attaching.as_mut().poll(cx)) else {
+            return;
+        };
+        self.attaching = None;
+        for outcome in outcomes {
+            let cursor = match outcome {
+                Ok(Attached { cursor, place }) => {
+                    let position = self.position(place.position);
+                    self.queue.push(event::subscribed(cursor.interest(), &place, position.clone()));
+                    if let Some(loss) = place.loss {
+                        self.gap(&cursor, loss, position, None);
+                    }
+                    self.entry.signal.raise(self.cursors.len());
+                    Some(cursor)
+                }
+                Err(rejected) => {
+                    self.open_interests -= usize::from(rejected.retry_delay.is_none());
+                    self.queue.push(frame::event(poke_proto::v1::subscribe_response::Event::Rejected(rejected)));
+                    None
+                }
+            };
+            self.cursors.push(cursor);
+        }
+    }
+
+    fn gap(&mut self, cursor: &Cursor, loss: Loss, position: Position, missed: Option<u64>) {
+        let spread = self.streams.settings().reload_spread;
+        self.queue.push(event::gap(cursor.interest(), loss, position, missed, spread));
+        self.streams.metrics().gaps.inc(event::label(loss));
+    }
+
+    fn position(&self, sequence: i64) -> Position {
+        Position { epoch: Arc::clone(self.streams.backplane().epoch()), sequence }
+    }
+
+    /// Reads the interests that have something new, in turn, until there is enough for a chunk.
+    fn read(&mut self) {
+        let (words, turn) = (self.entry.signal.words(), self.turn);
+        for step in 0..=words {
+            let word = (turn / 64 + step) % words;
+            // The first word comes twice: from the turn's slot on, and at the end up to it.
+            let from_turn = u64::MAX << (turn % 64);
+            let mask = match step {
+                0 => from_turn,
+                _ if step == words => !from_turn,
+                _ => u64::MAX,
+            };
+            let unread = self.read_word(word, self.entry.signal.take(word, mask));
+            if unread != 0 {
+                self.entry.signal.put(word, unread);
+                return;
+            }
+        }
+    }
+
+    /// Reads the interests of some bits. Answers the bits of those that have more.
+    fn read_word(&mut self, word: usize, mut bits: u64) -> u64 {
+        let mut unread = 0;
+        while bits != 0 && self.queue.room() > 0 {
+            let bit = bits.trailing_zeros();
+            bits &= bits - 1;
+            let slot = word * 64 + bit as usize;
+            unread |= u64::from(self.read_slot(slot)) << bit;
+            self.turn = (slot + 1) % (self.entry.signal.words() * 64);
+        }
+        unread | bits
+    }
+
+    /// Reads one interest. Says whether there is more.
+    fn read_slot(&mut self, slot: usize) -> bool {
+        let Some(Some(mut cursor)) = self.cursors.get_mut(slot).map(Option::take) else { return false };
+        let (mut pokes, mut bytes, mut ended, mut lost) = (0, 0, false, None);
+        let mut frames = Vec::new();
+        let more = cursor.read(self.queue.room(), |read| match read {
+            Read::Lost { position, missed } => lost = Some((position, missed)),
+            Read::Poke(item) => {
+                pokes += 1;
+                bytes += item.frame.len() as u64;
+                frames.push(item.frame.clone());
+            }
+            Read::End(frame) => {
+                ended = true;
+                frames.push(frame.clone());
+            }
+        });
+        if let Some((position, missed)) = lost {
+            let position = self.position(position);
+            self.gap(&cursor, Loss::Lagged, position, Some(missed));
+        }
+        frames.into_iter().for_each(|frame| self.queue.push(frame));
+        self.streams.metrics().pokes_delivered.inc_by(pokes);
+        self.streams.metrics().bytes_delivered.inc_by(bytes);
+        if ended {
+            self.open_interests -= 1;
+        } else {
+            self.cursors[slot] = Some(cursor);
+        }
+        more
+    }
+
+    /// Does what the times ask for.
+    fn tend(&mut self, now: Instant) {
+        if let Some(drain) = self.streams.draining() {
+            self.life.drain(drain, now);
+        }
+        let retired = self.entry.link().is_none_or(super::Link::is_retired);
+        while let Some(duty) = self.life.duty(now, retired) {
+            match duty {
+                Duty::End(kind) => {
+                    self.queue.clear();
+                    self.verdict = Some(Err(kind.into()));
+                    return;
+                }
+                Duty::Retire => {
+                    if let Some(link) = self.entry.link() {
+                        link.retire();
+                    }
+                    return;
+                }
+                Duty::Move { window, closes_after, reason } => {
+                    self.heartbeat(now);
+                    self.queue.push(event::reconnect(window, closes_after, reason));
+                }
+                Duty::Heartbeat => self.heartbeat(now),
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, now: Instant) {
+        let checkpoint = self.streams.backplane().checkpoint(self.cursors.iter().flatten());
+        self.queue.push(event::heartbeat(checkpoint));
+        self.streams.metrics().heartbeats.inc();
+        self.life.beat(now);
+    }
+
+    /// What to send next.
+    fn next(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<Bytes>> {
+        if self.entry.is_stalled() && self.verdict.is_none() {
+            self.queue.clear();
+            self.verdict = Some(Err(Kind::ClientStalled.into()));
+        }
+        if self.verdict.is_none() {
+            self.poll_attaching(cx);
+            self.read();
+            self.tend(now);
+        }
+        if let Some(chunk) = self.queue.pop() {
+            self.life.sent(now);
+            return Poll::Ready(Some(chunk));
+        }
+        if self.verdict.is_none() && self.open_interests == 0 {
+            self.verdict = Some(Ok(()));
+        }
+        match self.verdict.take() {
+            Some(verdict) => Poll::Ready(self.finish(&verdict)),
+            None => Poll::Pending,
+        }
+    }
+
+    fn finish(&mut self, verdict: &Result<(), Error>) -> Option<Bytes> {
+        self.finished = true;
+        self.cursors = Vec::new();
+        self.end = match verdict.as_ref().map_err(Error::kind) {
+            Ok(()) => StreamEnd::Ok,
+            Err(Kind::ClientStalled) => StreamEnd::Stalled,
+            Err(Kind::ShuttingDown) => StreamEnd::Drained,
+            Err(Kind::MaxAge) => StreamEnd::Aged,
+            Err(Kind::Deadline) => StreamEnd::Deadline,
+            Err(_) => StreamEnd::Error,
+        };
+        let end = self.protocol.end(verdict.as_ref().map(|&()| ()));
+        self.trailers = end.trailers;
+        end.data
+    }
+}
+
+/// Registers each interest in turn, in the order of the request.
+async fn attach<B: Backplane>(
+    streams: Arc<Streams<B>>,
+    signal: Arc<Signal>,
+    wants: Vec<Want>,
+) -> Vec<Result<Attached, poke_proto::v1::Rejected>> {
+    let mut budget = streams.settings().replay_bytes;
+    let mut outcomes = Vec::with_capacity(wants.len());
+    for (slot, want) in (0..).zip(wants) {
+        outcomes.push(match want {
+            Want::Refuse(rejected) => Err(rejected),
+            Want::Attach(interest, start) => {
+                let watcher = Watcher { signal: Arc::clone(&signal), slot };
+                let attached = streams.backplane().attach(&interest, start, &watcher, &mut budget).await;
+                attached.map_err(|refusal| event::rejected(frame::interest(&interest), &refusal.into()))
+            }
+        });
+    }
+    outcomes
+}
+
+impl<B: Backplane> Body for Stream<B> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        if this.finished {
+            return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+        }
+        this.entry.signal.register(cx.waker());
+        let now = Instant::now();
+        let next = this.next(cx, now);
+        this.entry.polled(next.is_ready(), this.streams.millis(this.life.due(now)));
+        next.map(|chunk| match chunk {
+            Some(chunk) => Some(Ok(Frame::data(this.protocol.frame(chunk)))),
+            None => this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.finished && self.trailers.is_none()
+    }
+}
+
+impl<B: Backplane> Drop for Stream<B> {
+    fn drop(&mut self) {
+        self.streams.unregister(self.key);
+        self.streams.metrics().streams_open.dec();
+        self.streams.metrics().streams_ended.inc(self.end);
+    }
+}

@@ -1,0 +1,139 @@
+//! The times of a stream: when to speak, when to move, when to end.
+
+use poke_proto::v1::ReconnectReason;
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::{Drain, Settings};
+use crate::error::Kind;
+
+/// What a time that has come asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// End with this.
+    End(Kind),
+    /// Ask the connection to retire, so that the client may be asked to move.
+    Retire,
+    /// Ask the client to move.
+    Move { window: Duration, closes_after: Duration, reason: ReconnectReason },
+    /// Say that the stream lives.
+    Heartbeat,
+}
+
+/// A stream that has to go.
+#[derive(Debug)]
+struct Leave {
+    since: Instant,
+    window: Duration,
+    closes_after: Duration,
+    reason: ReconnectReason,
+    announced: bool,
+}
+
+/// How long a connection may take to send GOAWAY before the client is asked to move all the same.
+const RETIRE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The times of one stream.
+#[derive(Debug)]
+pub(super) struct Life {
+    heartbeat_interval: Duration,
+    checkpoint_interval: Duration,
+    move_window: Duration,
+    move_deadline: Duration,
+    last_sent: Instant,
+    last_heartbeat: Instant,
+    age: Instant,
+    deadline: Option<Instant>,
+    leave: Option<Leave>,
+}
+
+impl Life {
+    pub(super) fn new(settings: &Settings, now: Instant, deadline: Option<Instant>) -> Self {
+        let jitter = settings.max_age_jitter * rand::random_range(-1.0..=1.0);
+        Self {
+            heartbeat_interval: settings.heartbeat_interval,
+            checkpoint_interval: settings.checkpoint_interval.max(settings.heartbeat_interval),
+            move_window: settings.move_window,
+            move_deadline: settings.move_deadline,
+            last_sent: now,
+            last_heartbeat: now,
+            age: now + settings.max_age.mul_f64(1.0 + jitter),
+            deadline,
+            leave: None,
+        }
+    }
+
+    /// Notes that something was sent.
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.last_sent = now;
+    }
+
+    /// Notes that the server drains.
+    pub(super) fn drain(&mut self, drain: Drain, now: Instant) {
+        if !matches!(self.leave, Some(Leave { reason: ReconnectReason::Drain, .. })) {
+            self.leave = Some(Leave {
+                since: now,
+                window: drain.window,
+                closes_after: drain.closes_after,
+                reason: ReconnectReason::Drain,
+                announced: false,
+            });
+        }
+    }
+
+    /// What to do now, the most pressing first. `retired` says whether the connection has sent GOAWAY.
+    pub(super) fn duty(&mut self, now: Instant, retired: bool) -> Option<Duty> {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Duty::End(Kind::Deadline));
+        }
+        if self.leave.is_none() && self.age <= now {
+            self.leave = Some(Leave {
+                since: now,
+                window: self.move_window,
+                closes_after: self.move_deadline,
+                reason: ReconnectReason::MaxAge,
+                announced: false,
+            });
+        }
+        if let Some(leave) = &mut self.leave {
+            if leave.since + leave.closes_after <= now {
+                let drained = leave.reason == ReconnectReason::Drain;
+                return Some(Duty::End(if drained { Kind::ShuttingDown } else { Kind::MaxAge }));
+            }
+            if !leave.announced {
+                if !retired && now < leave.since + RETIRE_PATIENCE.min(leave.closes_after / 2) {
+                    return Some(Duty::Retire);
+                }
+                leave.announced = true;
+                let closes_after = leave.closes_after.saturating_sub(now - leave.since);
+                let window = leave.window.min(closes_after);
+                return Some(Duty::Move { window, closes_after, reason: leave.reason });
+            }
+        }
+        if self.heartbeat_due() <= now {
+            return Some(Duty::Heartbeat);
+        }
+        None
+    }
+
+    /// Notes that a heartbeat was written.
+    pub(super) fn beat(&mut self, now: Instant) {
+        self.last_heartbeat = now;
+        self.last_sent = now;
+    }
+
+    fn heartbeat_due(&self) -> Instant {
+        (self.last_sent + self.heartbeat_interval).min(self.last_heartbeat + self.checkpoint_interval)
+    }
+
+    /// When the next time comes.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let leave = match &self.leave {
+            Some(Leave { announced: false, .. }) => now,
+            Some(leave) => leave.since + leave.closes_after,
+            None => self.age,
+        };
+        let due = leave.min(self.heartbeat_due());
+        self.deadline.map_or(due, |deadline| due.min(deadline))
+    }
+}

@@ -1,0 +1,115 @@
+//! One client's Subscribe, from welcome to end.
+//!
+//! A stream is the body of its response: the connection polls it when the client can take more, and it reads its
+//! cursors then. It has no task, no timer and no queue of pokes. One clock ([`Streams::run`]) looks at all streams every
+//! tick and wakes the ones for which a time has come: a heartbeat, their age, a deadline; it also finds those that
+//! nobody reads.
+
+mod body;
+mod chunk;
+mod entry;
+mod event;
+mod life;
+mod streams;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use poke_proto::v1;
+use tokio::time::Instant;
+
+pub use self::{
+    body::Stream,
+    entry::{Link, Tally},
+    event::rejected,
+    streams::Streams,
+};
+use crate::{backplane::Start, interest::Interest, wire::Protocol};
+
+/// What every stream keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Silence before a heartbeat. Below the 60 s after which proxies close what seems dead.
+    pub heartbeat_interval: Duration,
+    /// The longest that a busy stream goes without a checkpoint.
+    pub checkpoint_interval: Duration,
+    /// After which a stream is asked to move, so that load balancers get a chance to spread it and tokens to be renewed.
+    pub max_age: Duration,
+    /// How much longer or shorter that is for each stream, as a part of it, so that they don't move all at once.
+    pub max_age_jitter: f64,
+    /// Within which a stream that reached its age moves.
+    pub move_window: Duration,
+    /// How long a stream that was asked to move goes on.
+    pub move_deadline: Duration,
+    /// After which a client that doesn't read is cut off.
+    pub stall_timeout: Duration,
+    /// Over which the clients of a node that died come back.
+    pub reconnect_spread: Duration,
+    /// Over which clients reload after a gap that all of them see.
+    pub reload_spread: Duration,
+    /// Interests on one stream.
+    pub max_interests: usize,
+    /// Bytes of retained pokes that one Subscribe replays.
+    pub replay_bytes: usize,
+    /// Streams on this server.
+    pub max_streams: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval: Duration::from_secs(20),
+            checkpoint_interval: Duration::from_secs(60),
+            max_age: Duration::from_secs(3600),
+            max_age_jitter: 0.1,
+            move_window: Duration::from_secs(10),
+            move_deadline: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            reconnect_spread: Duration::from_secs(5),
+            reload_spread: Duration::from_secs(5),
+            max_interests: 100,
+            replay_bytes: 4 << 20,
+            max_streams: 1_000_000,
+        }
+    }
+}
+
+impl Settings {
+    /// How often the clock looks at all streams: often enough that nothing is late by more than a twentieth.
+    fn tick(&self) -> Duration {
+        let shortest = self.heartbeat_interval.min(self.max_age).min(self.move_deadline).min(self.stall_timeout);
+        (shortest / 20).clamp(Duration::from_millis(10), Duration::from_secs(1))
+    }
+}
+
+/// One subscription of a request: what to listen to, or why not.
+#[derive(Debug)]
+pub enum Want {
+    /// A valid interest.
+    Attach(Interest, Start),
+    /// An interest that is refused.
+    Refuse(v1::Rejected),
+}
+
+/// A Subscribe to be opened.
+pub struct Opening {
+    /// What the client wants, without duplicates, in its order.
+    pub wants: Vec<Want>,
+    /// How the client speaks.
+    pub protocol: Protocol,
+    /// The connection that carries it.
+    pub link: Option<Arc<dyn Link>>,
+    /// When the caller stops listening.
+    pub deadline: Option<Instant>,
+}
+
+/// How a drain goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Within which clients move.
+    pub window: Duration,
+    /// After which the streams that are left end.
+    pub closes_after: Duration,
+}

@@ -1,0 +1,147 @@
+//! All open streams of this server, and their clock.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use slab::Slab;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{Drain, Opening, Settings, Stream, entry::Entry};
+use crate::{
+    backplane::Backplane,
+    error::{Error, Kind},
+    metrics::Metrics,
+};
+
+/// The clock holds one shard at a time, so that opening a stream never waits for its whole round.
+const SHARDS: usize = 16;
+
+/// All open streams.
+pub struct Streams<B> {
+    backplane: Arc<B>,
+    settings: Settings,
+    window: Duration,
+    metrics: Arc<Metrics>,
+    started: Instant,
+    shards: [Mutex<Slab<Arc<Entry>>>; SHARDS],
+    open: AtomicUsize,
+    drain: Mutex<Option<Drain>>,
+    draining: std::sync::atomic::AtomicBool,
+}
+
+impl<B: Backplane> Streams<B> {
+    /// No streams yet. `window` is the backplane's retention window, which clients are told.
+    pub fn new(backplane: Arc<B>, settings: Settings, window: Duration, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            backplane,
+            settings,
+            window,
+            metrics,
+            started: Instant::now(),
+            shards: std::array::from_fn(|_| Mutex::new(Slab::new())),
+            open: AtomicUsize::new(0),
+            drain: Mutex::new(None),
+            draining: false.into(),
+        })
+    }
+
+    /// Opens a stream. Interests that can't be had are refused on it, by event.
+    ///
+    /// # Errors
+    /// [`Kind::TooManyStreams`], and [`Kind::ShuttingDown`] during a drain.
+    pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Stream<B>, Error> {
+        if self.draining().is_some() {
+            return Err(Kind::ShuttingDown.into());
+        }
+        if self.open.load(Relaxed) >= self.settings.max_streams {
+            return Err(Kind::TooManyStreams.into());
+        }
+        let id = format!("{:016x}", rand::random::<u64>());
+        tracing::debug!(stream = id, interests = opening.wants.len(), "stream opened");
+        Ok(Stream::new(Arc::clone(self), opening, id))
+    }
+
+    /// Asks every client to move, and ends what is left when the time is over. Nothing is opened from now on.
+    pub fn drain(&self, drain: Drain) {
+        *self.drain.lock() = Some(drain);
+        self.draining.store(true, std::sync::atomic::Ordering::Release);
+        for shard in &self.shards {
+            for (_, entry) in shard.lock().iter() {
+                entry.signal.raise(entry.alarm());
+            }
+        }
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// The clock of all streams. Runs until it is dropped.
+    pub async fn run(self: Arc<Self>) {
+        let mut ticks = interval(self.settings.tick());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tick();
+        }
+    }
+
+    fn tick(&self) {
+        let now = self.millis(Instant::now());
+        let stall = u64::try_from(self.settings.stall_timeout.as_millis()).unwrap_or(u64::MAX);
+        for shard in &self.shards {
+            for (_, entry) in shard.lock().iter() {
+                if entry.tick(now, stall) {
+                    tracing::debug!("a client doesn't read its stream");
+                }
+            }
+        }
+    }
+
+    pub(super) fn register(&self, entry: &Arc<Entry>) -> (usize, usize) {
+        let shard = self.open.fetch_add(1, Relaxed) % SHARDS;
+        (shard, self.shards[shard].lock().insert(Arc::clone(entry)))
+    }
+
+    pub(super) fn unregister(&self, (shard, key): (usize, usize)) {
+        let mut entries = self.shards[shard].lock();
+        entries.remove(key);
+        if entries.is_empty() {
+            *entries = Slab::new();
+        }
+        self.open.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn draining(&self) -> Option<Drain> {
+        if self.draining.load(std::sync::atomic::Ordering::Acquire) { *self.drain.lock() } else { None }
+    }
+
+    pub(super) fn backplane(&self) -> &B {
+        &self.backplane
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn window(&self) -> Duration {
+        self.window
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A time on the clock of the entries.
+    pub(super) fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+}
