@@ -184,10 +184,8 @@ labels! {
     Evicted, "reason" {
         /// The retention window.
         Age = "age",
-        /// Its interest's count.
-        Count = "count",
-        /// Its interest's bytes.
-        Bytes = "bytes",
+        /// What one interest may retain, in count or in bytes.
+        Interest = "interest",
         /// The byte budget of the whole server.
         Budget = "budget",
     }

@@ -1,19 +1,24 @@
 //! Everything within this process: the registry orders and keeps pokes itself.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, SystemTime},
 };
 
 use poke_proto::v1::{self, subscribe_response::Event};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Ack, Attached, Backplane, Ending, Position, Publication, Refusal, Start};
 use crate::{
+    domain::Domains,
     frame,
     interest::Interest,
+    metrics::{Evicted, Metrics},
     registry::{self, Cursor, Refused, Registry, Watcher},
 };
+
+/// How often what is too old is let go: its memory comes back this late at most.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// A backplane of one process. Its history, and so its epoch, is as long as the process's life.
 #[derive(Debug)]
@@ -40,6 +45,32 @@ impl Memory {
     #[must_use]
     pub fn window(&self) -> Duration {
         self.registry.settings().window
+    }
+
+    /// Lets go what is too old, and counts what is held. Runs until it is dropped.
+    pub async fn run(self: Arc<Self>, domains: Arc<Domains>, metrics: Arc<Metrics>) {
+        let mut evicted = [0; 3];
+        let mut ticks = interval(SWEEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = ticks.tick().await;
+            self.registry.sweep(now);
+            let keys = domains.expire(now, self.window());
+            let stats = self.registry.stats();
+            metrics.topics.set(gauge(stats.topics.load(Relaxed)));
+            metrics.retained_pokes.set(gauge(stats.retained_pokes.load(Relaxed)));
+            metrics.retained_bytes.set(gauge(stats.retained_bytes.load(Relaxed)));
+            metrics.idempotency_keys.set(gauge(keys));
+            let causes = [
+                (Evicted::Age, &stats.evicted_age),
+                (Evicted::Interest, &stats.evicted_limit),
+                (Evicted::Budget, &stats.evicted_budget),
+            ];
+            for (before, (cause, count)) in evicted.iter_mut().zip(causes) {
+                let count = count.load(Relaxed);
+                metrics.evicted.inc_by(cause, count - std::mem::replace(before, count));
+            }
+        }
     }
 
     fn position(&self, sequence: i64) -> Position {
@@ -100,6 +131,10 @@ impl Backplane for Memory {
     fn is_healthy(&self) -> bool {
         true
     }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl From<Refused> for Refusal {

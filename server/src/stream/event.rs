@@ -23,13 +23,17 @@ pub(super) fn welcome(stream_id: String, settings: &Settings, window: Duration) 
         stream_id,
         heartbeat_interval: Some(frame::duration(settings.heartbeat_interval)),
         limits: Some(v1::Limits {
-            max_interests: i32::try_from(settings.max_interests).unwrap_or(i32::MAX),
-            max_poke_bytes: MAX_POKE_BYTES as i32,
-            max_data_depth: MAX_DATA_DEPTH as i32,
+            max_interests: bound(settings.max_interests),
+            max_poke_bytes: bound(MAX_POKE_BYTES),
+            max_data_depth: bound(MAX_DATA_DEPTH),
             retention_window: Some(frame::duration(window)),
         }),
         reconnect_spread: Some(frame::duration(settings.reconnect_spread)),
     }))
+}
+
+fn bound(limit: usize) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
 }
 
 pub(super) fn subscribed(interest: &Interest, place: &Place, position: Position) -> Bytes {
