@@ -1,12 +1,37 @@
-//! One client of one service: its connection, its token, and its calls.
+//! One client of one service: its connection, its tokens, and its calls.
 
-use std::{error::Error as StdError, future::Future, sync::Arc};
+use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
-use tonic::transport::{Channel, Endpoint};
+use poke_proto::v1::poke_service_client::PokeServiceClient;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::{
+    Response, Status,
+    transport::{Channel, Endpoint},
+};
 
-use crate::{End, Error, Position, Publish, Published, Subscription, Want, token::Tokens};
+use crate::{
+    End, Error, ErrorKind, Position, Publish, Published, Subscription, Want,
+    backoff::{Backoff, uniform},
+    clock::{Clock, Moment},
+    connection::Connector,
+    error::{Failure, Remedy},
+    token::{Token, Tokens},
+};
 
-/// A client of a Multicast Poke service. Clones share one HTTP/2 connection, which is opened by the first call.
+/// The shortest time that one attempt of a call gets, unless less is left.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to open. It leaves time for a second attempt within the default deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What a peer may send ahead of its reader, in bytes for each stream: enough for the largest event, and too little for
+/// one slow reader to use up the connection's window.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// Events that wait for a slow reader; at 128 KiB a poke, 8 MiB at most.
+const DEFAULT_EVENT_BUFFER: usize = 64;
+
+/// A client of a Multicast Poke service. Clones share one HTTP/2 connection, which the first call opens.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -14,8 +39,10 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
-    endpoint: Endpoint,
+    connector: Connector,
     tokens: Tokens,
+    clock: Clock,
+    event_buffer: usize,
 }
 
 /// Makes a [`Client`].
@@ -24,33 +51,43 @@ struct Inner {
 pub struct Builder {
     url: String,
     tokens: Result<Tokens, Error>,
+    event_buffer: usize,
 }
 
 impl Client {
     /// Starts to make a client of the service at `url`: `http://host:port` or `unix:/path`.
     pub fn builder(url: impl Into<String>) -> Builder {
-        Builder { url: url.into(), tokens: Tokens::fixed(None) }
+        Builder { url: url.into(), tokens: Ok(Tokens::none()), event_buffer: DEFAULT_EVENT_BUFFER }
     }
 
     /// Listens to `wants`, each an [`Interest`](crate::Interest), a [`Want`] or a pair with a saved position.
     ///
-    /// The subscription connects, resumes and moves between servers by itself. An empty set waits for
+    /// The subscription connects, resumes and moves between servers by itself. With an empty set it waits for
     /// [`Control::add`](crate::Control::add).
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn subscribe<W: Into<Want>>(&self, wants: impl IntoIterator<Item = W>) -> Subscription {
-        Subscription::start(self.clone(), wants.into_iter().map(Into::into))
+        Subscription::start(self, wants.into_iter().map(Into::into))
     }
 
-    /// Sends one poke. It is retried under one key until the server has answered or the deadline has passed.
+    /// Sends one poke. It is tried again under one key until the server has answered or the deadline has passed.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) after the deadline: the outcome is unknown, and the
-    /// same key may be used again. Otherwise the server's refusal, or data without a form on the wire.
+    /// [`ErrorKind::Unavailable`] after the deadline: the outcome is unknown, and the same key may be used again.
+    /// [`ErrorKind::Refused`] when the server said no, [`ErrorKind::Data`] when the data has no form on the wire.
     pub async fn publish(&self, publish: Publish) -> Result<Published, Error> {
-        let (_request, _deadline) = publish.into_parts()?;
-        Err(Error::new(crate::ErrorKind::Closed))
+        let (request, deadline) = publish.into_request()?;
+        let call = |channel, token: Token| {
+            let request = token.add_to(request.clone());
+            async move { PokeServiceClient::new(channel).publish(request).await }
+        };
+        let answer = self.unary(deadline, call).await?;
+        Ok(Published {
+            position: answer.position.ok_or(Error::new(ErrorKind::Protocol))?.into(),
+            local_receiver_count: answer.local_receiver_count.and_then(|count| count.try_into().ok()),
+            duplicate: answer.duplicate.unwrap_or_default(),
+        })
     }
 
     /// Tells the subscribers of an interest that there is no more. Repeats answer with the first position.
@@ -58,8 +95,13 @@ impl Client {
     /// # Errors
     /// As [`Client::publish`].
     pub async fn end(&self, end: End) -> Result<Position, Error> {
-        let (_request, _deadline) = end.into_parts()?;
-        Err(Error::new(crate::ErrorKind::Closed))
+        let (request, deadline) = end.into_request()?;
+        let call = |channel, token: Token| {
+            let request = token.add_to(request.clone());
+            async move { PokeServiceClient::new(channel).end_interest(request).await }
+        };
+        let answer = self.unary(deadline, call).await?;
+        Ok(answer.position.ok_or(Error::new(ErrorKind::Protocol))?.into())
     }
 
     /// The current connection, for other gRPC services of the server, such as health. It stays usable after the client
@@ -69,14 +111,85 @@ impl Client {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn channel(&self) -> Channel {
-        self.inner.endpoint.connect_lazy()
+        self.connector().current().channel
+    }
+
+    /// Calls until there is an answer, a final refusal, or no time left.
+    async fn unary<T, C>(&self, deadline: Duration, call: impl Fn(Channel, Token) -> C) -> Result<T, Error>
+    where
+        C: Future<Output = Result<Response<T>, Status>>,
+    {
+        let ends_at = Instant::now() + deadline;
+        let mut backoff = Backoff::default();
+        let mut retried_at_once = false;
+        loop {
+            // Half of what is left: a connection that swallows the first attempt leaves time for another.
+            let left = ends_at.saturating_duration_since(Instant::now());
+            let patience = (left / 2).max(SHORTEST_ATTEMPT).min(left);
+            let connection = self.connector().current();
+            let attempt = self.authorized(None, |token| call(connection.channel.clone(), token));
+            let failure = match timeout(patience, attempt).await {
+                Ok(Ok(answer)) => return Ok(answer.into_inner()),
+                Ok(Err(failure)) => failure,
+                Err(_) => Status::deadline_exceeded("no answer in time").into(),
+            };
+            let delay = match failure.remedy {
+                Remedy::GiveUp | Remedy::RefreshToken => return Err(failure.error),
+                Remedy::RetryAtOnce if !retried_at_once => Duration::ZERO,
+                Remedy::RetryAtOnce | Remedy::Retry => {
+                    failure.error.retry_after().unwrap_or_default() + backoff.next(uniform)
+                }
+            };
+            if Instant::now() + delay >= ends_at {
+                return Err(failure.error);
+            }
+            retried_at_once |= failure.remedy == Remedy::RetryAtOnce;
+            if failure.error.reason().is_none() {
+                self.connector().retire(&connection);
+            }
+            tracing::debug!(error = %failure.error, ?delay, "the call is tried again");
+            sleep(delay).await;
+        }
+    }
+
+    /// Calls once, or a second time with a new token if the first one is no longer accepted. A token that was fetched at
+    /// or before `stale` isn't used.
+    pub(crate) async fn authorized<T, C>(&self, stale: Option<Moment>, call: impl Fn(Token) -> C) -> Result<T, Failure>
+    where
+        C: Future<Output = Result<T, Status>>,
+    {
+        let Inner { tokens, clock, .. } = &*self.inner;
+        let started = clock.now();
+        let first = call(tokens.get(clock, stale).await?).await.map_err(Failure::from);
+        match first {
+            Err(refused) if refused.remedy == Remedy::RefreshToken && tokens.can_refresh() => {
+                call(tokens.get(clock, Some(started)).await?).await.map_err(|status| Failure::from(status).once_only())
+            }
+            other => other.map_err(Failure::once_only),
+        }
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.inner.connector
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn can_refresh_token(&self) -> bool {
+        self.inner.tokens.can_refresh()
+    }
+
+    pub(crate) fn event_buffer(&self) -> usize {
+        self.inner.event_buffer
     }
 }
 
 impl Builder {
     /// Sends this token as `authorization: Bearer`: an API key or a JWT.
     pub fn token(mut self, token: &str) -> Self {
-        self.tokens = Tokens::fixed(Some(token));
+        self.tokens = Tokens::fixed(token);
         self
     }
 
@@ -88,19 +201,49 @@ impl Builder {
         T: Future<Output = Result<String, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
-        self.tokens = Ok(Tokens::from_provider(Arc::new(move || {
+        self.tokens = Ok(Tokens::provided(Arc::new(move || {
             let token = provider();
             Box::pin(async move { token.await.map_err(Into::into) })
         })));
         self
     }
 
+    /// How many events of a subscription wait for a slow reader, at least 1. Beyond that the client stops reading, and
+    /// a server that must wait for too long reports a gap. Default 64.
+    pub fn event_buffer(mut self, events: usize) -> Self {
+        self.event_buffer = events.max(1);
+        self
+    }
+
     /// Makes the client. It connects when it is first used.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a malformed URL or a token that can't be a header.
+    /// [`ErrorKind::Config`] for a malformed URL or a token that can't be a header.
     pub fn build(self) -> Result<Client, Error> {
-        let endpoint = Endpoint::from_shared(self.url).map_err(|error| Error::with(crate::ErrorKind::Config, error))?;
-        Ok(Client { inner: Arc::new(Inner { endpoint, tokens: self.tokens? }) })
+        let endpoint = Endpoint::from_shared(self.url)
+            .and_then(|endpoint| endpoint.user_agent(concat!("poke-client-rust/", env!("CARGO_PKG_VERSION"))))
+            .map_err(|error| Error::with(ErrorKind::Config, error))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .initial_stream_window_size(STREAM_WINDOW);
+        Ok(Client {
+            inner: Arc::new(Inner {
+                connector: Connector::new(move || endpoint.connect_lazy()),
+                tokens: self.tokens?,
+                clock: Clock::system(),
+                event_buffer: self.event_buffer,
+            }),
+        })
+    }
+
+    /// A client whose connections and clock are a test's.
+    #[cfg(test)]
+    pub(crate) fn build_on(
+        self,
+        dial: impl Fn() -> Channel + Send + Sync + 'static,
+        clock: Clock,
+    ) -> Result<Client, Error> {
+        let Self { tokens, event_buffer, .. } = self;
+        let connector = Connector::new(dial);
+        Ok(Client { inner: Arc::new(Inner { connector, tokens: tokens?, clock, event_buffer }) })
     }
 }

@@ -109,6 +109,13 @@ impl StdError for Error {
     }
 }
 
+/// A failed call, and what to do about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    pub(crate) remedy: Remedy,
+}
+
 /// What to do about a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
@@ -126,7 +133,7 @@ impl Remedy {
     /// The one rule of poke.proto.
     ///
     /// Each error of the server carries ErrorInfo. A status without it was made by the transport, a proxy or a library.
-    pub(crate) fn of(status: &Status) -> Self {
+    fn of(status: &Status) -> Self {
         let from_server = status.get_details_error_info().is_some_and(|info| info.domain == ERROR_DOMAIN);
         match status.code() {
             _ if status.get_details_retry_info().is_some() => Self::Retry,
@@ -134,16 +141,35 @@ impl Remedy {
             Code::Unauthenticated => Self::RefreshToken,
             _ if from_server => Self::GiveUp,
             Code::Cancelled | Code::Internal | Code::Unknown => Self::RetryAtOnce,
-            // The transport's word for what the network or the peer's HTTP/2 did to it.
+            // What the network or the peer's HTTP/2 did to the transport.
             _ if StdError::source(status).is_some() => Self::Retry,
             _ => Self::GiveUp,
         }
     }
 }
 
-impl From<Status> for Error {
+impl Failure {
+    pub(crate) fn retry(error: Error) -> Self {
+        Self { error, remedy: Remedy::Retry }
+    }
+
+    pub(crate) fn give_up(error: Error) -> Self {
+        Self { error, remedy: Remedy::GiveUp }
+    }
+
+    /// The same, where no other token can help.
+    pub(crate) fn once_only(self) -> Self {
+        match self.remedy {
+            Remedy::RefreshToken => Self::give_up(self.error),
+            _ => self,
+        }
+    }
+}
+
+impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        let kind = match Remedy::of(&status) {
+        let remedy = Remedy::of(&status);
+        let kind = match remedy {
             Remedy::Retry | Remedy::RetryAtOnce => ErrorKind::Unavailable,
             Remedy::RefreshToken | Remedy::GiveUp => ErrorKind::Refused,
         };
@@ -151,8 +177,14 @@ impl From<Status> for Error {
             code: status.code(),
             message: status.message().to_owned(),
             reason: status.get_details_error_info().map(|info| info.reason),
-            retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
+            retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay).map(bounded),
         };
-        Self { kind, status: Some(Box::new(answer)), source: Some(Arc::new(status)) }
+        let error = Error { kind, status: Some(Box::new(answer)), source: Some(Arc::new(status)) };
+        Self { error, remedy }
     }
+}
+
+/// A duration from the wire, cut to a day: what is longer is no plan, and would overflow sums.
+pub(crate) fn bounded(duration: Duration) -> Duration {
+    duration.min(Duration::from_secs(24 * 60 * 60))
 }

@@ -27,6 +27,33 @@ pub enum Event {
     Reconnecting(Reconnecting),
 }
 
+impl Event {
+    /// The interest that it is about; `None` for the connection.
+    #[must_use]
+    pub fn interest(&self) -> Option<&Interest> {
+        match self {
+            Self::Poke(Poke { interest, .. })
+            | Self::Gap(Gap { interest, .. })
+            | Self::Ended(Ended { interest, .. })
+            | Self::Rejected(Rejected { interest, .. })
+            | Self::Live(Live { interest, .. }) => Some(interest),
+            Self::Connected(_) | Self::Reconnecting(_) => None,
+        }
+    }
+
+    /// What may be saved once it is handled. The start of an interest that has lost something comes before its gap, and
+    /// doesn't count.
+    pub(crate) fn saves(&self) -> Option<(&Interest, &Position)> {
+        match self {
+            Self::Poke(Poke { interest, position, .. })
+            | Self::Gap(Gap { interest, position, .. })
+            | Self::Ended(Ended { interest, position, .. }) => Some((interest, position)),
+            Self::Live(live) if live.outcome != Outcome::Gap => Some((&live.interest, &live.position)),
+            _ => None,
+        }
+    }
+}
+
 /// The signal.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

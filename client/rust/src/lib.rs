@@ -21,7 +21,10 @@
 //! What a subscription does when connections are lost, servers drain and tokens expire is written down once for all
 //! languages in `client/README.md`.
 
+mod backoff;
 mod client;
+mod clock;
+mod connection;
 mod error;
 mod event;
 mod interest;

@@ -71,26 +71,10 @@ impl Letter {
     fn new(domain: String, filter: String) -> Self {
         Self { domain, filter, data: None, customer_id: None, key: None, deadline: DEFAULT_DEADLINE }
     }
-
-    fn into_request(self) -> Result<v1::PublishRequest, Error> {
-        let audience = match self.customer_id {
-            Some(_) => v1::Audience::Customer,
-            None => v1::Audience::Unspecified,
-        };
-        Ok(v1::PublishRequest {
-            domain: self.domain,
-            filter: self.filter,
-            data: self.data.transpose().map_err(|error| Error::with(ErrorKind::Data, error))?,
-            audience: audience.into(),
-            customer_id: self.customer_id.unwrap_or_default(),
-            // 128 random bits: a retry is recognised, and two senders never make the same.
-            idempotency_key: self.key.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>())),
-        })
-    }
 }
 
 macro_rules! letter {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident => $request:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         #[must_use = "nothing is sent until a `Client` takes it"]
@@ -127,9 +111,23 @@ macro_rules! letter {
                 self
             }
 
-            pub(crate) fn into_parts(self) -> Result<(v1::PublishRequest, Duration), Error> {
-                let deadline = self.0.deadline;
-                Ok((self.0.into_request()?, deadline))
+            /// The message, with a key of its own if it has none yet, and the deadline.
+            pub(crate) fn into_request(self) -> Result<(v1::$request, Duration), Error> {
+                let Letter { domain, filter, data, customer_id, key, deadline } = self.0;
+                let audience = match customer_id {
+                    Some(_) => v1::Audience::Customer,
+                    None => v1::Audience::Unspecified,
+                };
+                let request = v1::$request {
+                    domain,
+                    filter,
+                    data: data.transpose().map_err(|error| Error::with(ErrorKind::Data, error))?,
+                    audience: audience.into(),
+                    customer_id: customer_id.unwrap_or_default(),
+                    // 128 random bits: a retry is recognised, and no two senders make the same.
+                    idempotency_key: key.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>())),
+                };
+                Ok((request, deadline))
             }
         }
     };
@@ -146,12 +144,12 @@ letter! {
     /// # Ok(())
     /// # }
     /// ```
-    Publish
+    Publish => PublishRequest
 }
 
 letter! {
     /// The end of an interest: "there is no more". The data is a last word for the subscribers.
-    End
+    End => EndInterestRequest
 }
 
 impl Publish {

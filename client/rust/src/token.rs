@@ -1,63 +1,102 @@
-//! Bearer tokens: fixed, or from a provider that is asked again when one is no longer accepted.
+//! Bearer tokens: one for ever, or from a provider that is asked again when one is no longer accepted.
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::Mutex;
-use tonic::metadata::AsciiMetadataValue;
+use tonic::{Request, metadata::AsciiMetadataValue};
 
-use crate::{Error, ErrorKind};
+use crate::{
+    Error, ErrorKind,
+    clock::{Clock, Moment},
+    error::Failure,
+};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 type Provider = dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>> + Send + Sync;
 
-/// Where the tokens of a client come from. Clones share what they have fetched.
+/// Where the tokens of a client come from.
+pub(crate) enum Tokens {
+    /// The same for ever.
+    Fixed(Token),
+    /// From a provider.
+    Provided {
+        provider: Arc<Provider>,
+        /// Held while a token is fetched, so that all calls share one fetch.
+        newest: Mutex<Option<Fetched>>,
+    },
+}
+
+pub(crate) struct Fetched {
+    token: Token,
+    at: Moment,
+}
+
+/// The value of the `authorization` header, if there is one.
 #[derive(Clone)]
-pub(crate) struct Tokens {
-    provider: Option<Arc<Provider>>,
-    /// Held while a token is fetched, so that all calls share one fetch.
-    current: Arc<Mutex<Option<AsciiMetadataValue>>>,
+pub(crate) struct Token(Option<AsciiMetadataValue>);
+
+impl Token {
+    fn bearer(token: &str) -> Result<Self, Error> {
+        let mut value = AsciiMetadataValue::try_from(format!("Bearer {token}"))
+            .map_err(|error| Error::with(ErrorKind::Config, error))?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+
+    /// A request with this token.
+    pub(crate) fn add_to<T>(self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(value) = self.0 {
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
+    }
 }
 
 impl Tokens {
-    /// The same token for ever; `None` is none at all.
-    pub(crate) fn fixed(token: Option<&str>) -> Result<Self, Error> {
-        let current = token.map(bearer).transpose()?;
-        Ok(Self { provider: None, current: Arc::new(Mutex::new(current)) })
+    pub(crate) fn none() -> Self {
+        Self::Fixed(Token(None))
     }
 
-    pub(crate) fn from_provider(provider: Arc<Provider>) -> Self {
-        Self { provider: Some(provider), current: Arc::default() }
+    pub(crate) fn fixed(token: &str) -> Result<Self, Error> {
+        Token::bearer(token).map(Self::Fixed)
     }
 
-    /// The value of the `authorization` header. `refused` is a token that the server no longer accepts: it is fetched
-    /// anew, unless another call has done that already.
-    pub(crate) async fn get(&self, refused: Option<&AsciiMetadataValue>) -> Result<Option<AsciiMetadataValue>, Error> {
-        let mut current = self.current.lock().await;
-        if let Some(provider) = &self.provider
-            && (current.is_none() || current.as_ref() == refused)
-        {
-            let token = provider().await.map_err(|error| Error::with(ErrorKind::Token, error))?;
-            *current = Some(bearer(&token)?);
+    pub(crate) fn provided(provider: Arc<Provider>) -> Self {
+        Self::Provided { provider, newest: Mutex::default() }
+    }
+
+    /// The token for a call. One that was fetched at or before `stale` is fetched anew.
+    pub(crate) async fn get(&self, clock: &Clock, stale: Option<Moment>) -> Result<Token, Failure> {
+        let (provider, newest) = match self {
+            Self::Fixed(token) => return Ok(token.clone()),
+            Self::Provided { provider, newest } => (provider, newest),
+        };
+        let mut newest = newest.lock().await;
+        match &*newest {
+            Some(fetched) if stale.is_none_or(|stale| fetched.at > stale) => Ok(fetched.token.clone()),
+            _ => {
+                let token = provider().await.map_err(|error| Failure::retry(Error::with(ErrorKind::Token, error)))?;
+                let token = Token::bearer(&token).map_err(Failure::give_up)?;
+                *newest = Some(Fetched { token: token.clone(), at: clock.now() });
+                Ok(token)
+            }
         }
-        Ok(current.clone())
     }
 
-    /// Whether another token can be had.
+    /// Whether there can be another token than the one that was refused.
     pub(crate) fn can_refresh(&self) -> bool {
-        self.provider.is_some()
+        matches!(self, Self::Provided { .. })
     }
-}
-
-fn bearer(token: &str) -> Result<AsciiMetadataValue, Error> {
-    let mut value = AsciiMetadataValue::try_from(format!("Bearer {token}"))
-        .map_err(|error| Error::with(ErrorKind::Config, error))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// A token is never printed.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("can_refresh", &self.can_refresh()).finish_non_exhaustive()
+        f.write_str(match self {
+            Self::Fixed(Token(None)) => "Tokens::None",
+            Self::Fixed(Token(Some(_))) => "Tokens::Fixed",
+            Self::Provided { .. } => "Tokens::Provided",
+        })
     }
 }

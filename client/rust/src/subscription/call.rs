@@ -1,0 +1,118 @@
+//! One Subscribe call, as the state sees it: what it has promised so far, and until when its silence is patience.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::interests::Generation;
+use crate::{Interest, clock::Moment};
+
+/// Names a call. A later call has a larger one.
+pub(super) type CallId = u64;
+
+/// How long the first event may take; it comes at once, without any traffic.
+const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+
+/// After that long the network and the server have proved themselves, and earlier failures are forgotten.
+const PROVED_AFTER: Duration = Duration::from_secs(30);
+
+/// How often patience doubles at most: a factor of 8.
+const MAX_DOUBLINGS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: CallId,
+    /// What it was asked for, less what is over.
+    pub(super) carried: BTreeMap<Interest, Generation>,
+    /// What it has not answered yet, and somebody waits for.
+    pub(super) pending: BTreeSet<Interest>,
+    /// Since its welcome: how far the first retry is spread.
+    pub(super) reconnect_spread: Option<Duration>,
+    /// The server has asked to move, at this time.
+    pub(super) move_at: Option<Moment>,
+    live_since: Option<Moment>,
+    is_proved: bool,
+    last_life: Moment,
+    silence_allowed: Duration,
+}
+
+/// Patience with silent servers. It doubles when one is given up, since a network that holds back heartbeats would
+/// otherwise break every call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    doublings: u32,
+}
+
+impl Patience {
+    pub(super) fn double(&mut self) {
+        self.doublings = MAX_DOUBLINGS.min(self.doublings + 1);
+    }
+}
+
+impl Call {
+    pub(super) fn new(id: CallId, carried: BTreeMap<Interest, Generation>, now: Moment) -> Self {
+        Self {
+            id,
+            pending: carried.keys().cloned().collect(),
+            carried,
+            reconnect_spread: None,
+            move_at: None,
+            live_since: None,
+            is_proved: false,
+            last_life: now,
+            silence_allowed: WELCOME_WITHIN,
+        }
+    }
+
+    pub(super) fn welcome(&mut self, heartbeat_interval: Duration, reconnect_spread: Duration) {
+        self.silence_allowed = heartbeat_interval.mul_f64(2.5);
+        self.reconnect_spread = Some(reconnect_spread);
+    }
+
+    /// An interest is live.
+    pub(super) fn live(&mut self, interest: &Interest, now: Moment) {
+        self.pending.remove(interest);
+        self.live_since.get_or_insert(now);
+    }
+
+    /// The server has no more of this interest on this call.
+    pub(super) fn forgo(&mut self, interest: &Interest) {
+        self.pending.remove(interest);
+        self.carried.remove(interest);
+    }
+
+    /// The interest that the server means. It cuts a malformed one to its limits before it sends it back.
+    pub(super) fn meant(&self, named: &Interest) -> Option<Interest> {
+        let is_meant =
+            |held: &&Interest| held.domain.starts_with(&named.domain) && held.filter.starts_with(&named.filter);
+        match self.carried.get_key_value(named) {
+            Some((held, _)) => Some(held.clone()),
+            None => self.pending.iter().find(is_meant).cloned(),
+        }
+    }
+
+    /// Each of its interests is answered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reconnect_spread.is_some() && self.pending.is_empty()
+    }
+
+    /// True once, when the call has been live for long enough.
+    pub(super) fn has_just_proved(&mut self, now: Moment) -> bool {
+        let proves = !self.is_proved && self.live_since.is_some_and(|since| now >= since + PROVED_AFTER);
+        self.is_proved |= proves;
+        proves
+    }
+
+    /// A message came, or the reader is back after a pause. Answers whether that was in time.
+    pub(super) fn lives(&mut self, now: Moment) -> bool {
+        let silence = now.saturating_sub(self.last_life);
+        self.last_life = now;
+        silence <= self.silence_allowed
+    }
+
+    /// From when on the call counts as lost.
+    pub(super) fn lost_at(&self, patience: Patience) -> Moment {
+        self.last_life + self.silence_allowed * (1 << patience.doublings)
+    }
+}

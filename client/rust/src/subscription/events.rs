@@ -1,0 +1,157 @@
+//! What the events of a call mean, and which of them the user sees.
+
+use std::time::Duration;
+
+use super::{
+    call::{CallId, Patience},
+    message::{Message, WireGap},
+    state::{Action, Item, State},
+};
+use crate::{Connected, Ended, Event, Gap, GapReason, Interest, Live, Poke, Position, Rejected, clock::Moment};
+
+impl State {
+    /// A call has said something.
+    pub(super) fn on_message(&mut self, now: Moment, id: CallId, message: Message) {
+        let Some(call) = self.call(id) else { return };
+        let was_in_time = call.lives(now);
+        if call.has_just_proved(now) {
+            self.backoff.reset();
+        }
+        match message {
+            Message::Welcome { connected, reconnect_spread } => self.on_welcome(id, connected, reconnect_spread),
+            Message::Subscribed(live) => self.on_subscribed(now, id, live),
+            Message::Rejected { rejected, retry_delay } => self.on_rejected(now, id, rejected, retry_delay),
+            Message::Poke(poke) => self.on_poke(id, poke),
+            Message::Gap(gap) => self.on_gap(id, &gap),
+            Message::Ended(ended) => self.on_ended(id, ended),
+            Message::Heartbeat { checkpoints } => {
+                if was_in_time {
+                    self.patience = Patience::default();
+                }
+                self.on_checkpoints(id, &checkpoints);
+            }
+            Message::Reconnect { min_delay, max_delay, renew_token } => {
+                let move_at = now + min_delay + (self.dice)(max_delay.saturating_sub(min_delay));
+                self.on_reconnect(now, id, move_at, renew_token);
+            }
+            Message::Unknown => {}
+        }
+        self.switch_over();
+    }
+
+    fn on_welcome(&mut self, id: CallId, connected: Connected, reconnect_spread: Duration) {
+        self.retried_at_once = false;
+        self.limits = Some(connected.limits);
+        if let Some(call) = self.call(id) {
+            call.welcome(connected.heartbeat_interval, reconnect_spread);
+        }
+        self.tell(Event::Connected(connected));
+    }
+
+    fn on_subscribed(&mut self, now: Moment, id: CallId, live: Live) {
+        let Some(call) = self.call(id) else { return };
+        let Some(generation) = call.carried.get(&live.interest).copied() else { return };
+        call.live(&live.interest, now);
+        let Some(beginning) = self.interests.subscribed(id, generation, &live) else { return };
+        let owed = beginning.owes_gap.then(|| Gap {
+            interest: live.interest.clone(),
+            reason: GapReason::Undecodable,
+            position: live.position.clone(),
+            missed_count: None,
+            reload_after: Duration::ZERO,
+        });
+        if beginning.is_news {
+            self.tell(Event::Live(live));
+        }
+        if let Some(gap) = owed {
+            self.tell(Event::Gap(gap));
+        }
+    }
+
+    fn on_rejected(&mut self, now: Moment, id: CallId, rejected: Rejected, retry_delay: Option<Duration>) {
+        let Some(interest) = self.call(id).and_then(|call| call.meant(&rejected.interest)) else { return };
+        if let Some(call) = self.call(id) {
+            call.forgo(&interest);
+        }
+        if !self.interests.heeds(id, &interest) {
+            return;
+        }
+        self.tell(Event::Rejected(Rejected { interest: interest.clone(), ..rejected }));
+        match retry_delay {
+            // Half as much again at random, so that the refused don't come back in one instant.
+            Some(delay) => self.interests.postpone(&interest, now + delay + (self.dice)(delay / 2)),
+            None => self.finish(&interest),
+        }
+    }
+
+    fn on_poke(&mut self, id: CallId, poke: Poke) {
+        if self.interests.advance(id, &poke.interest, &poke.position) {
+            self.tell(Event::Poke(poke));
+        }
+    }
+
+    fn on_gap(&mut self, id: CallId, gap: &WireGap) {
+        let is_new_epoch = gap.reason == GapReason::EpochChanged;
+        let concerned = match &gap.interest {
+            Some(interest) => vec![interest.clone()],
+            None => self.interests.owned_by(id),
+        };
+        for interest in concerned {
+            if self.interests.lost(id, &interest, &gap.position, is_new_epoch) {
+                self.tell(Event::Gap(Gap {
+                    interest,
+                    reason: gap.reason,
+                    position: gap.position.clone(),
+                    missed_count: gap.missed_count,
+                    reload_after: (self.dice)(gap.reload_spread),
+                }));
+            }
+        }
+    }
+
+    /// An end that the user knows already isn't told again, but it is one.
+    fn on_ended(&mut self, id: CallId, ended: Ended) {
+        if !self.interests.heeds(id, &ended.interest) {
+            return;
+        }
+        let interest = ended.interest.clone();
+        if !self.interests.has_seen(&interest, &ended.position) {
+            self.tell(Event::Ended(ended));
+        }
+        self.finish(&interest);
+    }
+
+    fn on_checkpoints(&mut self, id: CallId, checkpoints: &[Position]) {
+        let raised: Vec<_> = checkpoints.iter().flat_map(|checkpoint| self.interests.raise(id, checkpoint)).collect();
+        if !raised.is_empty() {
+            self.outbox.push_back(Item::Checkpoint(raised));
+        }
+    }
+
+    fn on_reconnect(&mut self, now: Moment, id: CallId, move_at: Moment, renew_token: bool) {
+        if renew_token {
+            self.stale_token = Some(now);
+        } else {
+            // It has had a GOAWAY: the next call needs a connection of its own.
+            self.actions.push(Action::Retire(id));
+        }
+        if let Some(call) = self.call(id) {
+            call.move_at = Some(call.move_at.map_or(move_at, |earlier| earlier.min(move_at)));
+        }
+    }
+
+    /// There is no more of this interest. With the last one the subscription is over.
+    fn finish(&mut self, interest: &Interest) {
+        self.interests.finish(interest);
+        for call in self.calls_mut() {
+            call.forgo(interest);
+        }
+        if self.interests.is_empty() {
+            self.stop();
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outbox.push_back(Item::Event(event));
+    }
+}
