@@ -32,6 +32,9 @@ mod publish;
 mod subscription;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{Builder, Client};
 pub use error::{Error, ErrorKind};
 pub use event::{Connected, Ended, Event, Gap, GapReason, Limits, Live, Outcome, Poke, Reconnecting, Rejected};
