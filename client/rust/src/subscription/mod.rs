@@ -9,6 +9,8 @@ mod message;
 mod positions;
 mod replace;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

@@ -174,14 +174,24 @@ impl Call {
         self.message(&v1::SubscribeResponse { event: Some(event) }.encode_to_vec()).await;
     }
 
+    pub(super) async fn send_all<const N: usize>(&self, events: [Event; N]) {
+        for event in events {
+            self.send(event).await;
+        }
+    }
+
+    /// A poke of "a" with this much data, if the client's windows have room for it.
+    pub(super) fn try_poke(&self, position: v1::Position, size: usize) -> bool {
+        let Event::Poke(mut poke) = poke("a", position) else { return false };
+        poke.data = Some(poke_proto::Data::string(&"x".repeat(size)));
+        let message = v1::SubscribeResponse { event: Some(Event::Poke(poke)) }.encode_to_vec();
+        self.frames.try_send(Ok(Frame::data(framed(&message)))).is_ok()
+    }
+
     /// A message of these bytes.
     pub(super) async fn message(&self, message: &[u8]) {
-        let mut framed = BytesMut::new();
-        framed.put_u8(0);
-        framed.put_u32(message.len().try_into().unwrap());
-        framed.put_slice(message);
         // The client may have gone already.
-        let _ = self.frames.send(Ok(Frame::data(framed.freeze()))).await;
+        let _ = self.frames.send(Ok(Frame::data(framed(message)))).await;
     }
 
     /// Ends the call with OK.
@@ -220,6 +230,14 @@ impl Call {
     pub(super) fn is_cancelled(&self) -> bool {
         self.frames.is_closed()
     }
+}
+
+fn framed(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(message.len().try_into().unwrap());
+    framed.put_slice(message);
+    framed.freeze()
 }
 
 /// `Welcome` with a heartbeat every 20 s and a spread of 5 s.
