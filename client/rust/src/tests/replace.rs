@@ -57,6 +57,8 @@ async fn the_old_stream_may_end_first() {
     old.send(reconnect(0, 0, 1, ReconnectReason::MaxAge)).await;
     let new = peer.call().await;
     old.fail(tonic::Code::Unavailable, "MAX_AGE", Some(SECOND)).await;
+    // Two streams race: let the old one's end be read first.
+    quiet(SECOND).await;
     new.send_all([welcome(), recovered("a", 0), poke("a", at(1))]).await;
     assert_eq!(resumed(&mut pokes).await, "live a Recovered");
     assert_eq!(next(&mut pokes).await, "poke a 1");
