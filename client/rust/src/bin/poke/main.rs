@@ -1,3 +1,160 @@
-//! The `poke` command.
+//! The `poke` command: listen to pokes, send them, and look at a server, from a terminal or a script.
 
-fn main() {}
+mod bench;
+mod completions;
+mod duration;
+mod end;
+mod failure;
+mod input;
+mod output;
+mod pipe;
+mod profile;
+mod publish;
+mod server;
+mod status;
+mod subscribe;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    failure::{Exit, Failure},
+    output::{ColorChoice, Format, Output},
+    profile::{Connection, Environment},
+    server::Server,
+};
+
+const AFTER_HELP: &str = "\
+Profiles, in ~/.config/poke/config.toml ($XDG_CONFIG_HOME is honoured):
+  default = \"dev\"
+
+  [profiles.dev]
+  url = \"http://127.0.0.1:8080\"
+
+  [profiles.prod]
+  url = \"https://poke.example.com\"
+  token_file = \"prod.token\"
+
+Exit codes:
+  0    done
+  1    something unexpected
+  2    wrong usage: arguments, data or profile; nothing was sent
+  3    refused by the server
+  4    the server can't be reached, or isn't serving
+  5    the time was up first
+  6    the interest has ended
+  130  interrupted
+
+Examples:
+  poke subscribe PLAYLIST playlist-id
+  poke publish PLAYLIST playlist-id Updated
+  poke status --json
+";
+
+/// Sends small signals to every client with the same interest, and listens to them
+#[derive(Debug, Parser)]
+#[command(name = "poke", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    #[command(flatten)]
+    connection: Connection,
+    /// Keep trying while the server can't be reached, instead of failing at once
+    #[arg(long, global = true, help_heading = "Connection")]
+    wait: bool,
+    /// Text for people, or JSON: one object a line
+    #[arg(long, short, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    output: Format,
+    /// When to colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    color: ColorChoice,
+    /// No notes on standard error; errors stay
+    #[arg(long, short, global = true, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Subscribe(subscribe::Args),
+    Publish(publish::Args),
+    End(end::Args),
+    Status(status::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+}
+
+/// What a command works with.
+struct Context {
+    connection: Connection,
+    wait: bool,
+    format: Format,
+    output: Output,
+}
+
+impl Context {
+    /// The server that the flags, the environment and the profile file name.
+    fn server(&self) -> Result<Server, Failure> {
+        let target = profile::resolve(&self.connection, &Environment::read())?;
+        if let Some(note) = &target.note {
+            self.output.warning(note);
+        }
+        Server::new(target, self.wait)
+    }
+
+    fn json(&self) -> bool {
+        self.format == Format::Json
+    }
+}
+
+async fn run(command: Command, context: &mut Context) -> Result<(), Failure> {
+    match command {
+        Command::Subscribe(args) => subscribe::run(args, context).await,
+        Command::Publish(args) => interruptible(publish::run(args, context)).await,
+        Command::End(args) => interruptible(end::run(args, context)).await,
+        Command::Status(args) => interruptible(status::run(args, context)).await,
+        Command::Bench(args) => bench::run(args, context).await,
+        Command::Completions(args) => completions::run(args, context),
+    }
+}
+
+async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::select! {
+        done = command => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Silent(Exit::Interrupted)),
+    }
+}
+
+fn main() -> ExitCode {
+    let Cli { shared, command } = Cli::parse();
+    let Shared { connection, wait, output: format, color, quiet } = shared;
+    let mut context = Context { connection, wait, format, output: Output::new(color, quiet) };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            context.output.error(&format!("can't start: {error}"));
+            return Failure::Silent(Exit::Unexpected).code();
+        }
+    };
+    let done = runtime.block_on(run(command, &mut context));
+    // A thread that reads a terminal can't be interrupted, and must not hold the process back.
+    runtime.shutdown_background();
+    let done = done.and(context.output.flush().map_err(Failure::from));
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if let Some(message) = failure.message() {
+        context.output.error(message);
+    }
+    failure.code()
+}
+
+#[cfg(test)]
+#[path = "main_tests.rs"]
+mod tests;

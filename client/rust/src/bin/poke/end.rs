@@ -1,0 +1,55 @@
+//! `poke end`: there is no more of an interest.
+
+use std::time::Duration;
+
+use poke_client::End;
+use serde_json::json;
+
+use crate::{Context, Failure, duration, input::Source, publish::interest_name};
+
+const AFTER_HELP: &str = "\
+Examples:
+  poke end PLAYLIST playlist-id
+  poke end MATCH final '{\"score\":\"2:1\"}'
+";
+
+/// Tells all subscribers of an interest that there is no more
+///
+/// It is idempotent: the first end's data wins, and repeats answer with the first position. After it, nothing can be
+/// published to the interest for the server's retention window.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The kind of data, for example PLAYLIST
+    domain: String,
+    /// Which one of its kind, for example a playlist's id
+    filter: String,
+    #[command(flatten)]
+    source: Source,
+    /// For this customer only
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// How long to try
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    timeout: Duration,
+}
+
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
+    let data = args.source.read(&context.output).await?;
+    let server = context.server()?;
+    let mut end = End::new(&args.domain, &args.filter).deadline(args.timeout);
+    if let Some(data) = data {
+        end = end.data(data);
+    }
+    if let Some(customer) = args.customer {
+        end = end.customer(customer);
+    }
+    server.reach(args.timeout).await?;
+    let position = server.client.end(end).await.map_err(|error| server.failure(&error))?;
+    if context.json() {
+        let ended = json!({"domain": args.domain, "filter": args.filter, "position": position.to_string()});
+        return Ok(context.output.json(&ended)?);
+    }
+    let name = interest_name(&args.domain, &args.filter);
+    Ok(context.output.line(&format!("ended {name}  position {position}"))?)
+}

@@ -1,0 +1,230 @@
+//! Which server, and with which token: flags, environment and a file of named profiles.
+//!
+//! What is on the command line wins over the environment, and that over the file. A profile named by `--profile` is on
+//! the command line, so its url wins over POKE_URL. A profile's token goes to that profile's url and to no other.
+
+use std::{
+    collections::BTreeMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// Where `poke-server` listens when nobody says otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// What the command line says about the server.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// The server: http://HOST:PORT, https://HOST or unix:///PATH [env: POKE_URL] [default: http://127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// A named profile of the profile file [env: POKE_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// API key or JWT; others on this machine can see it, so prefer the environment or a file [env: POKE_TOKEN]
+    #[arg(long, global = true, value_name = "TOKEN", conflicts_with = "token_file")]
+    token: Option<String>,
+    /// A file that holds the token
+    #[arg(long, global = true, value_name = "PATH")]
+    token_file: Option<PathBuf>,
+}
+
+/// What the environment says about the server.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    url: Option<String>,
+    profile: Option<String>,
+    token: Option<String>,
+    home: Option<PathBuf>,
+    config_home: Option<PathBuf>,
+}
+
+/// The answer: where to connect, and as whom.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The server's url.
+    pub(crate) url: String,
+    /// What to send as `authorization: Bearer`.
+    pub(crate) token: Option<String>,
+    /// Something that the user may not expect.
+    pub(crate) note: Option<String>,
+}
+
+/// The profile file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The profile that is used when none is named.
+    default: Option<String>,
+    #[serde(default)]
+    profiles: BTreeMap<String, Profile>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    url: Option<String>,
+    token: Option<String>,
+    token_file: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's environment. An empty variable counts as unset.
+    pub(crate) fn read() -> Self {
+        let text = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            url: text("POKE_URL"),
+            profile: text("POKE_PROFILE"),
+            token: text("POKE_TOKEN"),
+            home: env::home_dir(),
+            // XDG Base Directory Specification: a relative path is to be ignored.
+            config_home: path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).or_else(|| path("APPDATA")),
+        }
+    }
+
+    fn profile_file(&self) -> Option<PathBuf> {
+        let config = self.config_home.clone().or_else(|| self.home.as_ref().map(|home| home.join(".config")))?;
+        Some(config.join("poke").join("config.toml"))
+    }
+}
+
+/// Finds the server and the token.
+pub(crate) fn resolve(flags: &Connection, environment: &Environment) -> Result<Target, Failure> {
+    resolve_with(flags, environment, &|path| fs::read_to_string(path))
+}
+
+type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result<Target, Failure> {
+    let profile = Chosen::find(flags, env, read)?;
+    // Only a profile that was named on the command line goes before the environment.
+    let explicit = flags.profile.is_some();
+    let meant = profile.as_ref().and_then(|chosen| chosen.profile.url.as_deref());
+    let url =
+        [flags.url.as_deref(), meant.filter(|_| explicit), env.url.as_deref(), meant].into_iter().flatten().next();
+    let url = checked_url(url.unwrap_or(DEFAULT_URL))?;
+
+    let elsewhere = meant.is_some_and(|meant| meant != url);
+    let of_profile = || match &profile {
+        Some(chosen) if !elsewhere => chosen.token(env, read),
+        _ => Ok(None),
+    };
+    let of_environment = || env.token.as_deref().map(|token| checked_token(token, "POKE_TOKEN")).transpose();
+    let token = match (&flags.token, &flags.token_file) {
+        (Some(token), _) => Some(checked_token(token, "--token")?),
+        (None, Some(path)) => Some(token_file(path, read)?),
+        (None, None) if explicit => of_profile()?.map_or_else(of_environment, |token| Ok(Some(token)))?,
+        (None, None) => of_environment()?.map_or_else(of_profile, |token| Ok(Some(token)))?,
+    };
+    let withheld = elsewhere && token.is_none() && profile.as_ref().is_some_and(Chosen::has_token);
+    let note = withheld.then(|| format!("the profile's token is not for {url}: it isn't sent. --token sends one"));
+    Ok(Target { url: url.to_owned(), token, note })
+}
+
+/// The profile in use, and where its file stands.
+struct Chosen {
+    name: String,
+    profile: Profile,
+    folder: PathBuf,
+}
+
+impl Chosen {
+    fn find(flags: &Connection, env: &Environment, read: Read<'_>) -> Result<Option<Self>, Failure> {
+        let asked = flags.profile.as_ref().or(env.profile.as_ref());
+        let Some(path) = env.profile_file() else {
+            return match asked {
+                Some(name) => Err(Failure::usage(format_args!("no profile {name:?}: there is no home folder"))),
+                None => Ok(None),
+            };
+        };
+        let mut file = match read(&path) {
+            Ok(text) => toml::from_str::<File>(&text).map_err(|error| bad_file(&path, &text, &error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return match asked {
+                    Some(name) => {
+                        Err(Failure::usage(format_args!("no profile {name:?}: {} isn't there", path.display())))
+                    }
+                    None => Ok(None),
+                };
+            }
+            Err(error) => return Err(Failure::usage(format_args!("can't read {}: {error}", path.display()))),
+        };
+        let Some(name) = asked.cloned().or(file.default.take()) else { return Ok(None) };
+        let Some(profile) = file.profiles.remove(&name) else {
+            let known: Vec<_> = file.profiles.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Failure::usage(format_args!("no profile {name:?} in {}; it has {known}", path.display())));
+        };
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Some(Self { name, profile, folder }))
+    }
+
+    fn has_token(&self) -> bool {
+        self.profile.token.is_some() || self.profile.token_file.is_some()
+    }
+
+    fn token(&self, env: &Environment, read: Read<'_>) -> Result<Option<String>, Failure> {
+        match (&self.profile.token, &self.profile.token_file) {
+            (Some(_), Some(_)) => {
+                Err(Failure::usage(format_args!("profile {:?} has a token and a token_file; keep one", self.name)))
+            }
+            (Some(token), None) => checked_token(token, &format!("profile {:?}", self.name)).map(Some),
+            (None, Some(path)) => token_file(&self.anchored(path, env), read).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A path of the file: `~/` is home, and a relative one starts where the file stands.
+    fn anchored(&self, path: &Path, env: &Environment) -> PathBuf {
+        match (path.strip_prefix("~"), &env.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.folder.join(path),
+        }
+    }
+}
+
+fn bad_file(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    // The error's own Display quotes the line, and that may hold a token.
+    let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    Failure::usage(format_args!("{}:{line}: {}", path.display(), error.message()))
+}
+
+fn token_file(path: &Path, read: Read<'_>) -> Result<String, Failure> {
+    let text = read(path)
+        .map_err(|error| Failure::usage(format_args!("can't read the token from {}: {error}", path.display())))?;
+    checked_token(&text, &path.display().to_string())
+}
+
+/// A token must fit in a header. It is never repeated in an error.
+fn checked_token(token: &str, whence: &str) -> Result<String, Failure> {
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(Failure::usage(format_args!("the token from {whence} is empty")));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::usage(format_args!("the token from {whence} has spaces or characters that no token has")));
+    }
+    Ok(token.to_owned())
+}
+
+fn checked_url(url: &str) -> Result<&str, Failure> {
+    if url.starts_with("unix:") {
+        return Ok(url);
+    }
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && url.parse::<http::Uri>().is_ok() => Ok(url),
+        Some(_) => Err(Failure::usage(format_args!("{url:?} isn't a url; it looks like {DEFAULT_URL}"))),
+        None => Err(Failure::usage(format_args!("{url:?} needs a scheme, like {DEFAULT_URL}"))),
+    }
+}
+
+#[cfg(test)]
+#[path = "profile_tests.rs"]
+mod tests;

@@ -1,0 +1,189 @@
+//! `poke publish`: one poke, or one for each line.
+
+mod lines;
+mod request;
+
+use std::time::Duration;
+
+use poke_client::{Publish, Published};
+use serde::Serialize;
+
+use self::{lines::Lines, request::Request};
+use crate::{Context, Failure, duration, input::Source, server::Server, text};
+
+const AFTER_HELP: &str = "\
+Examples:
+  poke publish PLAYLIST playlist-id                       undefined: only \"something changed\"
+  poke publish PLAYLIST playlist-id Updated               a string
+  poke publish PLAYLIST playlist-id '{\"added\":\"track-7\"}' JSON
+  poke publish PLAYLIST playlist-id --string 42           the string \"42\"
+  poke publish PLAYLIST playlist-id --file change.json
+  jq -c .change app.log | poke publish PLAYLIST playlist-id --lines
+  echo '{\"domain\":\"PLAYLIST\",\"filter\":\"1\",\"data\":\"Updated\"}' | poke publish --lines
+";
+
+/// Sends a poke to everyone who holds its interest
+///
+/// It prints the poke's position, how many streams held the interest on the answering server, and whether the key had
+/// been used before. It is tried again under one key until the server answers or the time is up, and sent once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The kind of data, for example PLAYLIST
+    #[arg(required_unless_present = "lines", requires = "filter")]
+    domain: Option<String>,
+    /// Which one of its kind, for example a playlist's id
+    #[arg(required_unless_present = "lines")]
+    filter: Option<String>,
+    #[command(flatten)]
+    source: Source,
+    /// One poke for each line of standard input or of --file, in order, up to the first that fails. With DOMAIN and
+    /// FILTER a line is the data; without, it is {"domain":…,"filter":…,"data":…,"idempotencyKey":…,"customerId":…}
+    #[arg(long, conflicts_with_all = ["data", "key"], help_heading = "Data")]
+    lines: bool,
+    /// Makes repeats safe: a second poke with the same key isn't delivered again
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// For this customer only
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// How long to try, for each poke
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
+    timeout: Duration,
+}
+
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
+    let Args { domain, filter, source, lines, key, customer, timeout } = args;
+    let interest = domain.zip(filter);
+    if lines {
+        let (file, reading) = source.into_lines();
+        let lines = Lines::open(file, &context.output)?;
+        let server = context.server()?;
+        return publish_lines(lines, &server, timeout, context, |line| match &interest {
+            None => Ok((request::parse(line, customer.as_deref())?, None)),
+            Some((domain, filter)) => {
+                let (data, note) = reading.parse(line)?;
+                Ok((Request::new(domain, filter, Some(data), customer.clone()), note))
+            }
+        })
+        .await;
+    }
+    // clap has asked for both.
+    let Some((domain, filter)) = interest else { return Err(Failure::usage("DOMAIN and FILTER are missing")) };
+    let data = source.read(&context.output).await?;
+    let server = context.server()?;
+    server.reach(timeout).await?;
+    let request = Request { key, ..Request::new(&domain, &filter, data, customer) };
+    publish(&request, &server, timeout, context).await
+}
+
+async fn publish_lines(
+    mut lines: Lines,
+    server: &Server,
+    timeout: Duration,
+    context: &mut Context,
+    parse: impl Fn(&str) -> Result<(Request, Option<String>), String>,
+) -> Result<(), Failure> {
+    server.reach(timeout).await?;
+    while let Some(line) = lines.next().await {
+        let (number, line) = line?;
+        let (request, note) = parse(&line).map_err(|error| Failure::usage(format_args!("line {number}: {error}")))?;
+        if let Some(note) = note {
+            context.output.warning(&format!("line {number}: {note}"));
+        }
+        publish(&request, server, timeout, context)
+            .await
+            .map_err(|failure| failure.at(format_args!("line {number}")))?;
+    }
+    Ok(())
+}
+
+async fn publish(request: &Request, server: &Server, timeout: Duration, context: &mut Context) -> Result<(), Failure> {
+    let key = request.key.clone().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+    let mut publish = Publish::new(&request.domain, &request.filter).key(&key).deadline(timeout);
+    if let Some(data) = &request.data {
+        publish = publish.data(data.clone());
+    }
+    if let Some(customer) = &request.customer {
+        publish = publish.customer(customer);
+    }
+    let published = server.client.publish(publish).await.map_err(|error| {
+        let failure = server.failure(&error);
+        // Nobody knows whether the poke was accepted. With its key, trying again is safe.
+        if failure.is_uncertain() { failure.hint(format_args!("--key {key} makes a repeat safe")) } else { failure }
+    })?;
+    let answer = Answer::new(request, &published);
+    if context.json() {
+        context.output.json(&answer)?;
+    } else {
+        context.output.line(&answer.text())?;
+    }
+    Ok(context.output.flush()?)
+}
+
+/// What the server answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    domain: &'a str,
+    filter: &'a str,
+    position: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_receiver_count: Option<u32>,
+    duplicate: bool,
+}
+
+impl<'a> Answer<'a> {
+    fn new(request: &'a Request, published: &Published) -> Self {
+        Self {
+            domain: &request.domain,
+            filter: &request.filter,
+            position: published.position.to_string(),
+            local_receiver_count: published.local_receiver_count,
+            duplicate: published.duplicate,
+        }
+    }
+
+    fn text(&self) -> String {
+        let name = interest_name(self.domain, self.filter);
+        let position = text::escape(&self.position);
+        if self.duplicate {
+            return format!("duplicate {name}  position {position}  nothing was sent again");
+        }
+        let receivers = self.local_receiver_count.map(|n| format!("  {}", text::count(n.into(), "receiver")));
+        format!("published {name}  position {position}{}", receivers.unwrap_or_default())
+    }
+}
+
+/// An interest as people read it.
+pub(crate) fn interest_name(domain: &str, filter: &str) -> String {
+    format!("{}/{}", text::escape(domain), text::escape(filter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(local_receiver_count: Option<u32>, duplicate: bool) -> Answer<'static> {
+        Answer { domain: "PLAYLIST", filter: "p1", position: "e:42".to_owned(), local_receiver_count, duplicate }
+    }
+
+    #[test]
+    fn people_read_a_sentence() {
+        assert_eq!(answer(Some(3), false).text(), "published PLAYLIST/p1  position e:42  3 receivers");
+        assert_eq!(answer(Some(1), false).text(), "published PLAYLIST/p1  position e:42  1 receiver");
+        assert_eq!(answer(None, false).text(), "published PLAYLIST/p1  position e:42");
+        assert_eq!(answer(Some(3), true).text(), "duplicate PLAYLIST/p1  position e:42  nothing was sent again");
+    }
+
+    #[test]
+    fn programs_read_the_contracts_names() {
+        let json = serde_json::json!(answer(Some(3), false));
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "domain": "PLAYLIST", "filter": "p1", "position": "e:42", "localReceiverCount": 3, "duplicate": false
+            })
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! The server that a command talks to, and what its errors mean for a user.
+
+use std::{error::Error as _, time::Duration};
+
+use poke_client::{Client, Code, Error, ErrorKind};
+use tonic::{Request, Status, metadata::AsciiMetadataValue, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
+
+use crate::{
+    failure::{Exit, Failure},
+    profile::Target,
+    text,
+};
+
+/// A client, and how to say what is wrong with it.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    token: Option<String>,
+    wait: bool,
+}
+
+impl Server {
+    /// Doesn't connect yet. `wait` makes an unreachable server a reason to try again.
+    pub(crate) fn new(target: Target, wait: bool) -> Result<Self, Failure> {
+        let Target { url, token, .. } = target;
+        let client = build(&url, token.as_deref())?;
+        Ok(Self { url, client, token, wait })
+    }
+
+    /// Whether an unreachable server is a reason to try again.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait
+    }
+
+    /// A connection of its own.
+    pub(crate) fn another_channel(&self) -> Result<Channel, Failure> {
+        Ok(build(&self.url, self.token.as_deref())?.channel())
+    }
+
+    /// Fails at once if nobody listens at the url, where the client itself would try again until its deadline.
+    pub(crate) async fn reach(&self, timeout: Duration) -> Result<(), Failure> {
+        if self.wait {
+            return Ok(());
+        }
+        match tokio::time::timeout(timeout, self.health()).await {
+            Err(_) => Err(self.timed_out(timeout)),
+            Ok(Err(status)) if status.source().is_some() => Err(self.failure(&Error::from(status))),
+            // Any answer will do: a server may have no health service.
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Asks grpc.health.v1 about the whole server.
+    pub(crate) async fn health(&self) -> Result<tonic::Response<HealthCheckResponse>, Status> {
+        HealthClient::new(self.client.channel()).check(HealthCheckRequest::default()).await
+    }
+
+    /// A request with the token, for calls that don't go through the client.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let bearer = self.token.as_ref().and_then(|token| AsciiMetadataValue::try_from(format!("Bearer {token}")).ok());
+        if let Some(mut bearer) = bearer {
+            bearer.set_sensitive(true);
+            request.metadata_mut().insert("authorization", bearer);
+        }
+        request
+    }
+
+    /// The time of a call was up.
+    pub(crate) fn timed_out(&self, timeout: Duration) -> Failure {
+        let after = text::duration(timeout);
+        Failure::new(Exit::Timeout, format_args!("no answer from {} within {after}; --timeout allows more", self.url))
+    }
+
+    /// What an error means for the user, and what they can do.
+    pub(crate) fn failure(&self, error: &Error) -> Failure {
+        let url = &self.url;
+        match error.kind() {
+            ErrorKind::Config | ErrorKind::Data => Failure::usage(with_cause(error)),
+            ErrorKind::Refused => refused(error),
+            ErrorKind::Unavailable if error.reason().is_some() => {
+                Failure::new(Exit::Unreachable, format_args!("{url} can't serve this now: {}", said(error)))
+            }
+            ErrorKind::Unavailable if error.code() == Some(Code::DeadlineExceeded) => {
+                Failure::new(Exit::Timeout, format_args!("no answer from {url} in time; --timeout allows more"))
+            }
+            ErrorKind::Unavailable => Failure::new(
+                Exit::Unreachable,
+                format_args!("can't reach {url} ({}): is poke-server running? --url names another", cause(error)),
+            ),
+            ErrorKind::Protocol => Failure::new(
+                Exit::Unexpected,
+                format_args!("{url} doesn't speak Multicast Poke ({}): is it the right --url?", with_cause(error)),
+            ),
+            _ => Failure::new(Exit::Unexpected, with_cause(error)),
+        }
+    }
+}
+
+fn build(url: &str, token: Option<&str>) -> Result<Client, Failure> {
+    let builder = Client::builder(url);
+    let builder = match token {
+        Some(token) => builder.token(token),
+        None => builder,
+    };
+    builder.build().map_err(|error| Failure::usage(format_args!("{url}: {}", with_cause(&error))))
+}
+
+fn refused(error: &Error) -> Failure {
+    let exit = if error.reason() == Some("INTEREST_ENDED") { Exit::Ended } else { Exit::Refused };
+    let hint = hint(error.code(), error.reason()).map(|hint| format!("; {hint}")).unwrap_or_default();
+    Failure::new(exit, format_args!("the server refused: {}{hint}", said(error)))
+}
+
+/// What the user can do about a refusal.
+fn hint(code: Option<Code>, reason: Option<&str>) -> Option<&'static str> {
+    match (code?, reason) {
+        (_, Some("WRONG_AUDIENCE")) => Some("--customer makes the difference"),
+        (_, Some("UNKNOWN_DOMAIN")) => Some("the server's configuration names its domains"),
+        (_, Some("IDEMPOTENCY_KEY_REUSED")) => Some("take another --key"),
+        (Code::Unauthenticated | Code::PermissionDenied, _) => Some("--token, POKE_TOKEN or a profile gives a token"),
+        (Code::Unimplemented, None) => Some("is it a Multicast Poke server?"),
+        _ => None,
+    }
+}
+
+/// The server's words with its code and reason.
+fn said(error: &Error) -> String {
+    let code = error.code().map(code_name).unwrap_or_default();
+    let words = error.to_string();
+    let words = words.split_once(": ").map_or(words.as_str(), |(_, words)| words);
+    match error.reason() {
+        Some(reason) => format!("{words} ({code}, {reason})"),
+        None => format!("{words} ({code})"),
+    }
+}
+
+/// What is at the bottom of an error, for example "Connection refused".
+pub(crate) fn cause(error: &Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let words = deepest.to_string();
+    words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()
+}
+
+fn with_cause(error: &Error) -> String {
+    if error.source().is_some() { format!("{error}: {}", cause(error)) } else { error.to_string() }
+}
+
+/// A code as the contract writes it: `NOT_FOUND`.
+pub(crate) fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tonic_types::{ErrorDetails, StatusExt as _};
+
+    use super::*;
+
+    fn server() -> Server {
+        Server::new(Target { url: "http://h:1".to_owned(), token: None, note: None }, false).unwrap()
+    }
+
+    fn failure(status: Status) -> (Exit, String) {
+        match server().failure(&Error::from(status)) {
+            Failure::Said { exit, message } => (exit, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refusal(code: Code, reason: &str) -> Status {
+        let details = ErrorDetails::with_error_info(reason, "poke.v1", [] as [(String, String); 0]);
+        Status::with_error_details(code, "no: because", details)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_its_reason_and_a_way_out() {
+        let (exit, message) = failure(refusal(Code::FailedPrecondition, "WRONG_AUDIENCE"));
+        assert_eq!(exit, Exit::Refused);
+        assert_eq!(
+            message,
+            "the server refused: no: because (FAILED_PRECONDITION, WRONG_AUDIENCE); --customer makes the difference"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_kind_has_its_exit_code() {
+        assert_eq!(failure(refusal(Code::FailedPrecondition, "INTEREST_ENDED")).0, Exit::Ended);
+        assert_eq!(failure(refusal(Code::Unavailable, "SHUTTING_DOWN")).0, Exit::Unreachable);
+        assert_eq!(failure(Status::deadline_exceeded("")).0, Exit::Timeout);
+        assert_eq!(failure(Status::unavailable("tcp connect error")).0, Exit::Unreachable);
+        let (exit, message) = failure(Status::unauthenticated("no token"));
+        assert!(exit == Exit::Refused && message.contains("POKE_TOKEN"), "{message}");
+    }
+
+    #[test]
+    fn codes_are_written_as_in_the_contract() {
+        assert_eq!(code_name(Code::Ok), "OK");
+        assert_eq!(code_name(Code::ResourceExhausted), "RESOURCE_EXHAUSTED");
+    }
+}

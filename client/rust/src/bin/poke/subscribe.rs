@@ -1,0 +1,281 @@
+//! `poke subscribe`: prints what happens to some interests.
+
+mod line;
+mod record;
+
+use std::{
+    collections::HashSet,
+    num::NonZeroU64,
+    pin::pin,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::FutureExt as _;
+use poke_client::{Event, Interest, Position, Reconnecting, Start, Subscription, Want};
+
+use self::{line::Columns, record::Record};
+use crate::{
+    Context, Exit, Failure, duration,
+    output::{Format, Output},
+    pipe,
+    publish::interest_name,
+    server::{self, Server},
+    text,
+};
+
+const AFTER_HELP: &str = "\
+Pokes, gaps, ends and refusals are printed to standard output; what the connection does goes to standard error.
+With --json every event is an object with an \"event\": poke, gap, ended, rejected, live, connected or reconnecting.
+
+Examples:
+  poke subscribe PLAYLIST playlist-id
+  poke subscribe PLAYLIST rock jazz --latest
+  poke subscribe PLAYLIST playlist-id --json | jq -c 'select(.event == \"poke\") | .data'
+  poke subscribe PLAYLIST playlist-id --count 1 --timeout 30s    wait for one poke; exit code 5 if none comes
+  poke subscribe PLAYLIST playlist-id --after \"$POSITION\"        go on where another one stopped
+";
+
+/// Listens to interests and prints their pokes
+///
+/// It connects again by itself and resumes where it was: every poke is printed, or a gap says that some are lost. It ends
+/// when all interests have ended (exit code 6) or are refused (3), on Ctrl-C, and as --count and --timeout say.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The kind of data, for example PLAYLIST
+    domain: String,
+    /// Which ones of their kind, for example ids of playlists
+    #[arg(required = true, value_name = "FILTER")]
+    filters: Vec<String>,
+    /// One JSON object a line, as --output json
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// Print each event's position too; --after takes it. (JSON always has it)
+    #[arg(long, help_heading = "Output")]
+    positions: bool,
+    /// Stop after this many pokes
+    #[arg(long, short = 'n', value_name = "N")]
+    count: Option<NonZeroU64>,
+    /// Stop after this time: with --count, exit code 5 says that fewer pokes came
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+    /// Start with the newest poke that the server retains
+    #[arg(long, conflicts_with = "after")]
+    latest: bool,
+    /// Start with everything after a position that the server retains
+    #[arg(long, value_name = "EPOCH:SEQ", value_parser = position)]
+    after: Option<Position>,
+    /// Pokes for the customer whom the token names, instead of those for everyone
+    #[arg(long)]
+    customer: bool,
+}
+
+impl Args {
+    fn wants(&self) -> Vec<Want> {
+        let start = match (&self.after, self.latest) {
+            (Some(position), _) => Start::After(position.clone()),
+            (None, true) => Start::Latest,
+            (None, false) => Start::New,
+        };
+        let interest = |filter: &String| {
+            let interest = Interest::new(&self.domain, filter);
+            if self.customer { interest.customer() } else { interest }
+        };
+        self.filters.iter().map(|filter| Want::new(interest(filter), start.clone())).collect()
+    }
+}
+
+/// An epoch may hold colons; a sequence can't.
+fn position(text: &str) -> Result<Position, String> {
+    let parsed = text.rsplit_once(':').and_then(|(epoch, sequence)| Some(Position::new(epoch, sequence.parse().ok()?)));
+    parsed.ok_or_else(|| "a position looks like EPOCH:SEQUENCE, as `poke publish` prints it".to_owned())
+}
+
+pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
+    let server = context.server()?;
+    let wants = args.wants();
+    let format = if args.json { Format::Json } else { context.format };
+    let mut listener = Listener::new(&wants, &args, format, &server, &mut context.output);
+    let subscription = server.client.subscribe(wants);
+    let done = listener.listen(subscription, args.timeout).await;
+    listener.output.flush()?;
+    done
+}
+
+/// Why a subscription that goes well is left.
+enum Stop {
+    TimeUp(Duration),
+    ReaderGone,
+    Interrupted,
+}
+
+async fn stop(timeout: Option<Duration>) -> Stop {
+    let time_up = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).map(|()| timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        timeout = time_up => Stop::TimeUp(timeout),
+        () = pipe::reader_gone() => Stop::ReaderGone,
+        _ = tokio::signal::ctrl_c() => Stop::Interrupted,
+    }
+}
+
+/// Prints events and keeps count.
+struct Listener<'a> {
+    server: &'a Server,
+    output: &'a mut Output,
+    format: Format,
+    columns: Columns,
+    count: Option<u64>,
+    pokes: u64,
+    ended: u64,
+    rejected: u64,
+    /// The interests that have yet to become live since the connection was made.
+    waiting: HashSet<Interest>,
+    all: HashSet<Interest>,
+    live_once: bool,
+}
+
+impl<'a> Listener<'a> {
+    fn new(wants: &[Want], args: &Args, format: Format, server: &'a Server, output: &'a mut Output) -> Self {
+        let all: HashSet<_> = wants.iter().map(|want| want.interest.clone()).collect();
+        Self {
+            server,
+            format,
+            columns: Columns::new(&args.filters, args.positions),
+            count: args.count.map(NonZeroU64::get),
+            pokes: 0,
+            ended: 0,
+            rejected: 0,
+            waiting: all.clone(),
+            all,
+            live_once: false,
+            output,
+        }
+    }
+
+    async fn listen(&mut self, mut pokes: Subscription, timeout: Option<Duration>) -> Result<(), Failure> {
+        let mut stop = pin!(stop(timeout));
+        while self.count.is_none_or(|count| self.pokes < count) {
+            let event = tokio::select! {
+                biased;
+                stop = &mut stop => return self.stopped(&stop),
+                event = self.next(&mut pokes) => event?,
+            };
+            match event {
+                Some(Ok(event)) => self.handle(&event)?,
+                Some(Err(error)) => return Err(self.server.failure(&error)),
+                None => return Err(self.nothing_left()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next event. The reader of the output sees what there is before it is waited for.
+    async fn next(&mut self, pokes: &mut Subscription) -> Result<Option<Result<Event, poke_client::Error>>, Failure> {
+        if let Some(event) = pokes.next().now_or_never() {
+            return Ok(event);
+        }
+        self.output.flush()?;
+        Ok(pokes.next().await)
+    }
+
+    fn handle(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Poke(_) => self.pokes += 1,
+            Event::Ended(_) => self.ended += 1,
+            Event::Rejected(rejected) if rejected.is_final => self.rejected += 1,
+            Event::Reconnecting(reconnecting) => self.lost(reconnecting)?,
+            _ => {}
+        }
+        match self.format {
+            Format::Json => {
+                if let Some(record) = Record::of(event) {
+                    self.output.json(&record)?;
+                }
+            }
+            Format::Text => {
+                if let Some(line) = line::line(event, &self.columns, SystemTime::now(), self.output.palette()) {
+                    self.output.line(&line)?;
+                }
+            }
+        }
+        self.settle(event);
+        Ok(())
+    }
+
+    /// Says so once everything is live, or live again.
+    fn settle(&mut self, event: &Event) {
+        let settled = match event {
+            Event::Live(live) => self.waiting.remove(&live.interest),
+            Event::Rejected(rejected) => self.waiting.remove(&rejected.interest) && self.waiting.len() < self.all.len(),
+            Event::Ended(ended) => self.waiting.remove(&ended.interest) && self.live_once,
+            _ => false,
+        };
+        if settled && self.waiting.is_empty() {
+            let names = match self.all.iter().next() {
+                Some(interest) if self.all.len() == 1 => interest_name(&interest.domain, &interest.filter),
+                _ => text::count(self.all.len() as u64, "interest"),
+            };
+            let again = if self.live_once { " again" } else { "" };
+            self.output.note(&format!("listening{again} to {names} at {}", self.server.url));
+            self.live_once = true;
+        }
+    }
+
+    /// A lost connection comes back by itself; one that never was is more likely a wrong url.
+    fn lost(&mut self, Reconnecting { cause, delay, .. }: &Reconnecting) -> Result<(), Failure> {
+        if !self.live_once && !self.server.waits() {
+            return Err(self.server.failure(cause));
+        }
+        let (cause, delay) = (text::escape(&server::cause(cause)).into_owned(), text::duration(*delay));
+        let what = if self.live_once { "connection lost" } else { "no connection" };
+        self.output.note(&format!("{what} ({cause}); next try in {delay}"));
+        self.waiting.clone_from(&self.all);
+        Ok(())
+    }
+
+    fn stopped(&self, stop: &Stop) -> Result<(), Failure> {
+        match stop {
+            Stop::ReaderGone => Err(Failure::PipeClosed),
+            Stop::Interrupted => Err(Failure::Silent(Exit::Interrupted)),
+            Stop::TimeUp(after) if !self.live_once => Err(Failure::new(
+                Exit::Timeout,
+                format_args!("not connected to {} within {}", self.server.url, text::duration(*after)),
+            )),
+            Stop::TimeUp(after) => match self.count {
+                None => Ok(()),
+                Some(count) => Err(Failure::new(
+                    Exit::Timeout,
+                    format_args!("{} of {count} pokes within {}", self.pokes, text::duration(*after)),
+                )),
+            },
+        }
+    }
+
+    fn nothing_left(&self) -> Failure {
+        let exit = if self.rejected > 0 { Exit::Refused } else { Exit::Ended };
+        let counts = [(self.ended, "ended"), (self.rejected, "refused")];
+        let counts: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        Failure::new(exit, format_args!("nothing left to listen to: {}", counts.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_may_hold_colons() {
+        assert_eq!(position("a:b:42").unwrap(), Position::new("a:b", 42));
+        assert_eq!(position(&Position::new("e", 7).to_string()).unwrap(), Position::new("e", 7));
+        for text in ["42", "e:", "e:x", ""] {
+            assert!(position(text).is_err(), "{text}");
+        }
+    }
+}
