@@ -2,11 +2,13 @@
 
 pub mod backplane;
 pub mod config;
+pub mod connection;
 pub mod domain;
 pub mod error;
 pub mod frame;
 pub mod interest;
 pub mod limits;
+pub mod log;
 pub mod metrics;
 pub mod registry;
 pub mod stream;

@@ -26,6 +26,14 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
 }
 
+impl Limits {
+    /// How long a peer that should answer may say nothing before it counts as dead.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.keepalive_interval + self.keepalive_timeout
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

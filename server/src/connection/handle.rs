@@ -1,0 +1,152 @@
+//! A connection as others see it: what its streams and a drain can ask of it.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::Peer;
+
+/// An open connection, shared by its task, its requests and the table of connections.
+pub struct Connection {
+    id: u64,
+    peer: Peer,
+    accepted: Instant,
+    /// Wakes the connection's task, the only one that waits: a permit is stored if it isn't waiting just now.
+    wake: Notify,
+    asked_to_retire: AtomicBool,
+    asked_to_close: AtomicBool,
+    retired: AtomicBool,
+    /// An HTTP/2 preface or a whole request has come.
+    greeted: AtomicBool,
+    /// When something last came from an HTTP/2 client, in milliseconds after `accepted`; 0 for one of HTTP/1.1.
+    heard: AtomicU64,
+    /// Requests that aren't answered to their end.
+    requests: AtomicUsize,
+    /// When the last of them ended, in milliseconds after `accepted`.
+    idle_since: AtomicU64,
+}
+
+impl Connection {
+    pub(super) fn new(id: u64, peer: Peer) -> Self {
+        Self {
+            id,
+            peer,
+            accepted: Instant::now(),
+            wake: Notify::new(),
+            asked_to_retire: AtomicBool::new(false),
+            asked_to_close: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
+            greeted: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+            requests: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+        }
+    }
+
+    /// Names the connection in the log. Never used twice by one process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Who connected.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Asks for GOAWAY (NO_ERROR) on HTTP/2, or for the last answer on HTTP/1.1; what is open goes on to its end. Returns
+    /// at once; to ask twice changes nothing.
+    pub fn retire(&self) {
+        self.asked_to_retire.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether GOAWAY has been handed to the connection: whatever is sent from now on comes after it.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    /// Drops the connection at once, with all that is open on it.
+    pub fn close(&self) {
+        self.asked_to_close.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Waits until somebody asks for something. Only the connection's task may wait.
+    pub(super) async fn asked(&self) -> Ask {
+        loop {
+            if self.asked_to_close.load(Ordering::Acquire) {
+                return Ask::Close;
+            }
+            if self.asked_to_retire.load(Ordering::Acquire) && !self.is_retired() {
+                return Ask::Retire;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    pub(super) fn set_retired(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(super) fn greet(&self) {
+        self.greeted.store(true, Ordering::Relaxed);
+    }
+
+    /// Something came from an HTTP/2 client.
+    pub(super) fn hear(&self) {
+        self.heard.store(self.age().max(1), Ordering::Relaxed);
+    }
+
+    /// When something last came, if the client is one that answers pings.
+    pub(super) fn heard(&self) -> Option<Instant> {
+        let heard = self.heard.load(Ordering::Relaxed);
+        (heard > 0).then(|| self.accepted + Duration::from_millis(heard))
+    }
+
+    pub(super) fn has_greeted(&self) -> bool {
+        self.greeted.load(Ordering::Relaxed)
+    }
+
+    /// A request begins.
+    pub(super) fn begin(&self) {
+        self.greet();
+        self.requests.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A request has been answered to its end, or given up.
+    pub(super) fn finish(&self) {
+        self.idle_since.store(self.age(), Ordering::Release);
+        self.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Since when no request is open; `None` if one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.requests.load(Ordering::Acquire) == 0;
+        is_idle.then(|| self.accepted + Duration::from_millis(self.idle_since.load(Ordering::Acquire)))
+    }
+
+    /// In milliseconds.
+    fn age(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// What a connection's task is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Retire,
+    Close,
+}

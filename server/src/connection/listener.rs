@@ -1,0 +1,247 @@
+//! Listening: TCP over IPv4, IPv6 or both, and UNIX sockets.
+
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
+
+use crate::config::Address;
+
+/// Connections that the system holds until they are accepted: enough for the return of a dead server's clients. The
+/// system has a bound of its own (net.core.somaxconn).
+const BACKLOG: i32 = 4096;
+
+/// A connection, before anything is known of it.
+pub(super) type Socketed = Either<TcpStream, UnixStream>;
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}: {source}")]
+pub struct BindError {
+    address: Address,
+    source: io::Error,
+}
+
+/// A bound address. Dropping it closes it, and removes the file of a UNIX socket.
+#[derive(Debug)]
+pub struct Listener {
+    address: Address,
+    socket: ListeningSocket,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] SocketFile),
+}
+
+impl Listener {
+    /// Binds an address. `reuse_port` lets another process do the same at the same time; TCP only.
+    ///
+    /// # Errors
+    /// When the address is taken or isn't this machine's. A UNIX socket's file that no process listens on any more is
+    /// replaced; any other file is left alone.
+    pub async fn bind(address: &Address, reuse_port: bool) -> Result<Self, BindError> {
+        let bound = match address {
+            Address::Tcp(address) => bind_tcp(*address, reuse_port),
+            Address::Unix(path) => bind_unix(path).await,
+        };
+        bound.map_err(|source| BindError { address: address.clone(), source })
+    }
+
+    /// Where it listens, with the port that the system chose.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Socketed, Peer)> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Either::Left(stream), Peer(Some(peer))))
+            }
+            ListeningSocket::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Either::Right(stream), Peer(None)))
+            }
+        }
+    }
+}
+
+/// Who connected: an IP address and a port, or a process of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer(Option<SocketAddr>);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unix"),
+        }
+    }
+}
+
+/// Prepares an accepted socket: small frames go out at once, and the system gives up on a peer that has left something
+/// unacknowledged for `patience`. It also does so for HTTP/1.1, which has no pings, and where a ping itself can't be
+/// sent since everything before it is stuck.
+pub(super) fn prepare(socket: &Socketed, patience: Duration) -> io::Result<()> {
+    let Either::Left(stream) = socket else { return Ok(()) };
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(patience).with_interval(patience / 4))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(patience))?;
+    Ok(())
+}
+
+fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // So that a restart needn't wait for the connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
+    if address.is_ipv6() {
+        // Dual-stack for [::], whatever the system's default.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    Ok(Listener { address: Address::Tcp(listener.local_addr()?), socket: ListeningSocket::Tcp(listener) })
+}
+
+async fn bind_unix(path: &Path) -> io::Result<Listener> {
+    remove_stale(path).await?;
+    let listener = UnixListener::bind(path)?;
+    let file = SocketFile { path: path.into(), inode: inode(path)? };
+    Ok(Listener { address: Address::Unix(path.into()), socket: ListeningSocket::Unix(listener, file) })
+}
+
+/// Removes the file of a socket that nobody listens on: what a killed process leaves behind.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of another kind"));
+        }
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path).await {
+        // Only this says for sure that nobody listens; a full backlog, for one, is a sign of life.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
+    }
+}
+
+/// The file of a UNIX socket. Dropping it removes the file, if it is still the same one: another process may have
+/// replaced it.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A path that no other test uses. UNIX sockets' paths have at most 107 bytes.
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("poke-{}-{name}.sock", std::process::id()))
+    }
+
+    async fn bind(text: &str) -> Result<Listener, BindError> {
+        Listener::bind(&text.parse().unwrap(), false).await
+    }
+
+    fn port(listener: &Listener) -> u16 {
+        let Address::Tcp(address) = listener.address() else { unreachable!("it listens on TCP") };
+        address.port()
+    }
+
+    #[tokio::test]
+    async fn both_families_reach_a_dual_stack_listener() {
+        let listener = bind("[::]:0").await.unwrap();
+        for host in ["127.0.0.1", "::1"] {
+            let (accepted, connected) = tokio::join!(listener.accept(), TcpStream::connect((host, port(&listener))));
+            connected.unwrap();
+            assert!(matches!(accepted.unwrap(), (Either::Left(_), Peer(Some(_)))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_address_is_named() {
+        let first = bind("127.0.0.1:0").await.unwrap();
+        let again = Listener::bind(first.address(), false).await.unwrap_err();
+        assert!(again.to_string().starts_with(&format!("can't listen on {}: ", first.address())), "{again}");
+    }
+
+    #[tokio::test]
+    async fn a_port_is_shared_only_when_both_say_so() {
+        let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), true).await.unwrap();
+        assert!(Listener::bind(first.address(), true).await.is_ok());
+        assert!(Listener::bind(first.address(), false).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_taken_over_and_a_live_one_is_not() {
+        let path = path("takeover");
+        // What kill -9 leaves behind: a file that nobody listens on.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let address = Address::Unix(path.clone());
+        let live = Listener::bind(&address, false).await.unwrap();
+        let refused = Listener::bind(&address, false).await.unwrap_err();
+        assert!(refused.to_string().contains("another process listens on it"), "{refused}");
+        // The attempt did the live one no harm: only its probe waits to be accepted.
+        let (accepted, connected) = tokio::join!(live.accept(), UnixStream::connect(&path));
+        assert!(accepted.is_ok() && connected.is_ok());
+        drop(live);
+        assert!(!path.exists(), "the file stays behind");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_left_alone() {
+        let path = path("file");
+        fs::write(&path, "precious").unwrap();
+        assert!(Listener::bind(&Address::Unix(path.clone()), false).await.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_another_process_has_replaced_is_left_alone() {
+        let path = path("replaced");
+        let old = Listener::bind(&Address::Unix(path.clone()), false).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let new = Listener::bind(&Address::Unix(path.clone()), false).await.unwrap();
+        drop(old);
+        assert!(path.exists());
+        drop(new);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,126 @@
+//! Connections: accepted, bounded in number and time, and told when to go.
+//!
+//! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
+//! is our own, on hyper.
+
+mod greeting;
+mod handle;
+mod life;
+mod listener;
+mod request;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, error::Error, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::time::sleep;
+use tower::Service;
+
+use self::{
+    life::Http,
+    listener::{Socketed, prepare},
+    table::Registration,
+};
+pub use self::{
+    handle::Connection,
+    listener::{BindError, Listener, Peer},
+    table::Connections,
+};
+use crate::{
+    limits::Limits,
+    log::Seldom,
+    metrics::{AcceptError, Metrics},
+};
+
+/// How long accepting pauses when descriptors or memory have run out: what it needs comes back only when a connection
+/// ends.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections and serves them.
+#[derive(Clone)]
+pub struct Acceptor<S> {
+    http: Http,
+    /// How long a peer may leave something unacknowledged.
+    patience: Duration,
+    connections: Arc<Connections>,
+    metrics: Arc<Metrics>,
+    service: S,
+}
+
+impl<S, B> Acceptor<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// An acceptor whose connections keep to `limits` and are added to `connections`. Requests go to `service`, with an
+    /// `Arc<Connection>` in their extensions.
+    pub fn new(limits: &Limits, connections: Arc<Connections>, metrics: Arc<Metrics>, service: S) -> Self {
+        Self { http: Http::new(limits.clone()), patience: limits.patience(), connections, metrics, service }
+    }
+
+    /// Accepts from `listener` until the future is dropped. The connections go on without it.
+    pub async fn run(&self, listener: &Listener) {
+        let mut complaints = Seldom::default();
+        loop {
+            match listener.accept().await {
+                Ok((socket, peer)) => self.admit(socket, peer),
+                Err(error) => {
+                    let cause = cause_of(&error);
+                    self.metrics.accept_errors.inc(cause);
+                    if cause == AcceptError::Aborted {
+                        tracing::debug!(%error, "a client left before it was accepted");
+                        continue;
+                    }
+                    if let Some(unsaid) = complaints.speak() {
+                        tracing::warn!(%error, unsaid, address = %listener.address(), "can't accept connections");
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection if there is room for it, else closes it.
+    fn admit(&self, socket: Socketed, peer: Peer) {
+        let Some(registration) = self.connections.register(peer) else {
+            tracing::debug!(%peer, "a connection over the limit was closed");
+            return;
+        };
+        if let Err(error) = prepare(&socket, self.patience) {
+            tracing::debug!(%peer, %error, "a client left as it was accepted");
+            return;
+        }
+        tokio::spawn(self.clone().serve(socket, registration));
+    }
+
+    async fn serve(self, socket: Socketed, registration: Registration) {
+        let connection = registration.connection();
+        tracing::debug!(connection = connection.id(), peer = %connection.peer(), "connection opened");
+        let end = self.http.serve(socket, connection, self.service).await;
+        tracing::debug!(connection = connection.id(), ?end, "connection ended");
+        registration.end(end);
+    }
+}
+
+/// See accept(2): many of its errors are those of the new connection and not of the listener.
+fn cause_of(error: &io::Error) -> AcceptError {
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => AcceptError::Exhausted,
+        Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::PROTO | Errno::PERM | Errno::INTR | Errno::TIMEDOUT) => {
+            AcceptError::Aborted
+        }
+        Some(Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::HOSTUNREACH | Errno::NOPROTOOPT) => {
+            AcceptError::Aborted
+        }
+        _ => AcceptError::Other,
+    }
+}
