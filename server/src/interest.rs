@@ -48,12 +48,23 @@ impl Interest {
     /// # Errors
     /// Says which part is malformed.
     pub fn new(recipients: Recipients, domain: &str, filter: &str) -> Result<Self, InvalidInterest> {
-        check_domain(domain)?;
-        check_filter(filter)?;
-        if let Recipients::Customer(id) = &recipients {
-            check_filter(id).map_err(|_| InvalidInterest::Customer)?;
+        match Self::faults(&recipients, domain, filter).next() {
+            Some(invalid) => Err(invalid),
+            None => Ok(Self { recipients, domain: domain.into(), filter: filter.into() }),
         }
-        Ok(Self { recipients, domain: domain.into(), filter: filter.into() })
+    }
+
+    /// Every part of what would be an interest that is malformed.
+    pub fn faults(
+        recipients: &Recipients,
+        domain: &str,
+        filter: &str,
+    ) -> impl Iterator<Item = InvalidInterest> + use<> {
+        let customer = match recipients {
+            Recipients::Everyone => Ok(()),
+            Recipients::Customer(id) => check_filter(id).map_err(|_| InvalidInterest::Customer),
+        };
+        [check_domain(domain), check_filter(filter), customer].into_iter().filter_map(Result::err)
     }
 
     /// To whom its pokes go.

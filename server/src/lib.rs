@@ -11,6 +11,7 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod registry;
+pub mod service;
 pub mod stream;
 mod sync;
 pub mod topic;

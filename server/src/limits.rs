@@ -18,6 +18,9 @@ pub struct Limits {
     pub header_bytes: u32,
     /// How long a new connection may take until it has sent an HTTP/2 preface or a request head.
     pub handshake_timeout: Duration,
+    /// How long a unary call may take, or a Subscribe until its request is read. A caller's own deadline holds if it is
+    /// shorter.
+    pub request_timeout: Duration,
     /// How long a connection stays open without a request.
     pub idle_timeout: Duration,
     /// How long an HTTP/2 connection may be silent before it is pinged.
@@ -43,6 +46,7 @@ impl Default for Limits {
             requests_per_connection: 200,
             header_bytes: 16 << 10,
             handshake_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),

@@ -87,6 +87,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("limits.handshake_timeout", Span(secs(1)..=secs(300)), |c| &mut c.limits.handshake_timeout,
             "How long a new connection may take to say what it wants. 10s is long for a bad network, and short for a \
              flood of silent sockets."),
+        setting("limits.request_timeout", Span(secs(1)..=secs(600)), |c| &mut c.limits.request_timeout,
+            "How long a call may take from its head to its answer, streams not counted. 30s is long for 1 MiB on a bad \
+             network, and keeps no memory for who sends a byte now and then."),
         setting("limits.idle_timeout", Span(secs(1)..=DAY), |c| &mut c.limits.idle_timeout,
             "How long a connection stays open without a request. 5m is longer than proxies keep one in their pools, \
              so that the server doesn't close one just as it is used."),

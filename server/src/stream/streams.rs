@@ -120,24 +120,36 @@ impl<B: Backplane> Streams<B> {
         self.open.fetch_sub(1, Relaxed);
     }
 
+    /// Whether the server is going away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining().is_some()
+    }
+
+    /// Where its pokes come from.
+    #[must_use]
+    pub fn backplane(&self) -> &B {
+        &self.backplane
+    }
+
+    /// What every stream keeps to.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     pub(super) fn draining(&self) -> Option<Drain> {
         if self.draining.load(std::sync::atomic::Ordering::Acquire) { *self.drain.lock() } else { None }
     }
 
-    pub(super) fn backplane(&self) -> &B {
-        &self.backplane
-    }
-
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub(super) fn window(&self) -> Duration {
         self.window
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.metrics
     }
 
     /// A time on the clock of the entries.

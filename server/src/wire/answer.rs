@@ -15,7 +15,7 @@ use crate::{error::Error, frame};
 /// The end of a stream: in data, in trailers, or both.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// The last data of the body.
+    /// The last envelope of the body. It goes through [`Protocol::frame`] like those before it.
     pub data: Option<Bytes>,
     /// The trailers after it.
     pub trailers: Option<HeaderMap>,
@@ -43,8 +43,8 @@ impl Protocol {
             Self::ConnectProto => Body::new(message.encode_to_vec().into(), None),
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
                 let End { data, trailers } = self.end(Ok(()));
-                let data = [self.frame(frame::message(message)), data.unwrap_or_default()].concat();
-                Body::new(data.into(), trailers)
+                let envelopes = [frame::message(message), data.unwrap_or_default()].concat();
+                Body::new(self.frame(envelopes.into()), trailers)
             }
         };
         self.head(body)
@@ -67,7 +67,8 @@ impl Protocol {
             }
             // In the body, since scripts see headers of another origin only where somebody has exposed them.
             Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
-                self.head(Body::new(self.end(Err(error)).data.unwrap_or_default(), None))
+                let end = self.end(Err(error)).data.unwrap_or_default();
+                self.head(Body::new(self.frame(end), None))
             }
         };
         set(&mut response, self.accept_encoding_header(), "gzip");
@@ -91,7 +92,7 @@ impl Protocol {
         response
     }
 
-    /// What a stream sends for a message in its envelope, or for several behind each other.
+    /// What a body holds for an envelope, or for several behind each other.
     #[must_use]
     pub fn frame(self, envelopes: Bytes) -> Bytes {
         match self {
@@ -107,7 +108,7 @@ impl Protocol {
             Self::Grpc => End { trailers: Some(trailers(&status(result))), ..End::default() },
             Self::GrpcWeb | Self::GrpcWebText => {
                 let block = header_block(&trailers(&status(result)));
-                End { data: Some(self.frame(envelope::seal(TRAILERS, &block))), ..End::default() }
+                End { data: Some(envelope::seal(TRAILERS, &block)), ..End::default() }
             }
             Self::ConnectJson | Self::ConnectProto | Self::ConnectStream => {
                 let end: Value = result.map_or_else(|error| json!({ "error": error.to_connect() }), |()| json!({}));

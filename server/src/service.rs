@@ -1,0 +1,174 @@
+//! PokeService at the edge: from an HTTP request into the core, and the answer back out.
+//!
+//! A tower service and not tonic's, so that one path serves gRPC, gRPC-Web and Connect, and a stream's body is the
+//! core's own. Here requests are validated; what the core gets is known to be sound.
+
+mod end_interest;
+mod publish;
+mod submission;
+mod subscribe;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, StatusCode, request::Parts};
+use tokio::time::{Instant, timeout_at};
+use tonic::{body::Body, server::NamedService};
+use tower::Service;
+
+use crate::{
+    backplane::Backplane,
+    domain::{Audience, Domain, Domains},
+    error::{Error, Faults, Kind},
+    frame::MAX_POKE_BYTES,
+    interest::{Interest, Recipients},
+    stream::Streams,
+    wire::{self, Limit, Protocol, Shape, UnaryRequest, UnaryResponse},
+};
+
+/// A request to Publish or EndInterest. A poke has at most an eighth of it, but it comes in encodings larger than ours.
+const UNARY_LIMIT: Limit =
+    Limit { bytes: 1 << 20, exceeded: |size| Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES } };
+
+/// `poke.v1.PokeService`. Clones share everything.
+pub struct PokeService<B> {
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B> {
+    domains: Arc<Domains>,
+    streams: Arc<Streams<B>>,
+    request_timeout: Duration,
+}
+
+impl<B: Backplane> PokeService<B> {
+    /// A service of these domains on the backplane of these streams. A unary call, or the reading of a Subscribe's
+    /// request, takes at most `request_timeout`: whoever sends a byte now and then must not hold memory for ever.
+    #[must_use]
+    pub fn new(domains: Arc<Domains>, streams: Arc<Streams<B>>, request_timeout: Duration) -> Self {
+        Self { shared: Arc::new(Shared { domains, streams, request_timeout }) }
+    }
+}
+
+impl<B> Clone for PokeService<B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<B> NamedService for PokeService<B> {
+    const NAME: &'static str = "poke.v1.PokeService";
+}
+
+impl<B: Backplane> Service<Request<Body>> for PokeService<B> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(shared.serve(request).await) })
+    }
+}
+
+impl<B: Backplane> Shared<B> {
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        match head.uri.path() {
+            "/poke.v1.PokeService/Publish" => self.unary(&head, body, |call| self.publish(call)).await,
+            "/poke.v1.PokeService/EndInterest" => self.unary(&head, body, |call| self.end_interest(call)).await,
+            "/poke.v1.PokeService/Subscribe" => self.subscribe(&head, body).await,
+            _ => unknown_method(&head),
+        }
+    }
+
+    /// Reads a request, handles it and answers, all within its deadline.
+    async fn unary<Q, A, F>(&self, head: &Parts, body: Body, handle: impl FnOnce(Call<Q>) -> F) -> Response<Body>
+    where
+        Q: UnaryRequest,
+        A: UnaryResponse,
+        F: Future<Output = Result<A, Error>>,
+    {
+        let protocol = match Protocol::of(head, Shape::Unary) {
+            Ok(protocol) => protocol,
+            Err(status) => return wire::refuse(status, Shape::Unary).map(Body::new),
+        };
+        let answer = async {
+            if self.streams.is_draining() {
+                return Err(Kind::ShuttingDown.into());
+            }
+            let deadline = self.deadline(protocol, head)?;
+            let mut faults = Faults::default();
+            let handled = async {
+                let request = protocol.read_unary(&head.headers, body, UNARY_LIMIT, &mut faults).await?;
+                handle(Call { request, faults, deadline }).await
+            };
+            timeout_at(deadline, handled).await.map_err(|_| Error::from(Kind::Deadline))?
+        };
+        let response = match answer.await {
+            Ok(answer) => protocol.answer(&answer),
+            Err(error) => {
+                self.streams.metrics().publish_refused.inc(i32::from(error.code()).into());
+                log(&error);
+                protocol.error(&error)
+            }
+        };
+        response.map(Body::new)
+    }
+
+    /// When the caller, or the server, stops waiting for the request and its handling.
+    fn deadline(&self, protocol: Protocol, head: &Parts) -> Result<Instant, Error> {
+        let timeout = protocol.timeout(&head.headers)?.unwrap_or(Duration::MAX);
+        Ok(Instant::now() + timeout.min(self.request_timeout))
+    }
+
+    /// The domain of an interest, if it is for that audience.
+    fn domain_of(&self, interest: &Interest) -> Result<&Arc<Domain>, Error> {
+        let domain = self.domains.get(interest.domain()).ok_or(Kind::UnknownDomain)?;
+        match (domain.audience, interest.recipients()) {
+            (Audience::Everyone, Recipients::Everyone) | (Audience::Customer, Recipients::Customer(_)) => Ok(domain),
+            _ => Err(Kind::WrongAudience.into()),
+        }
+    }
+}
+
+/// A unary call as its handler gets it.
+struct Call<Q> {
+    request: Q,
+    /// What reading it has already found to be wrong.
+    faults: Faults,
+    deadline: Instant,
+}
+
+/// In the caller's protocol, if it speaks any.
+fn unknown_method(head: &Parts) -> Response<Body> {
+    let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| Protocol::of(head, shape).ok());
+    match protocol {
+        Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),
+        None => wire::refuse(StatusCode::NOT_FOUND, Shape::Unary),
+    }
+    .map(Body::new)
+}
+
+/// A caller's mistakes are the caller's business: only what the server did wrong is worth a line by itself.
+fn log(error: &Error) {
+    let cause = std::error::Error::source(error).map(tracing::field::display);
+    if error.kind() == Kind::Internal {
+        tracing::error!(cause, "a call failed");
+    } else {
+        tracing::debug!(reason = error.reason(), cause, "a call was refused");
+    }
+}

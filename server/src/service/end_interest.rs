@@ -1,0 +1,22 @@
+//! `EndInterest`.
+
+use poke_proto::v1;
+
+use super::{Call, Shared, submission::Submission};
+use crate::{
+    backplane::{Backplane, Ending},
+    error::Error,
+};
+
+impl<B: Backplane> Shared<B> {
+    pub(super) async fn end_interest(
+        &self,
+        call: Call<v1::EndInterestRequest>,
+    ) -> Result<v1::EndInterestResponse, Error> {
+        // Ending is idempotent by itself: the key is checked, and that is all.
+        let Submission { interest, data, .. } = self.admit(call.request, call.faults)?;
+        let position = self.streams.backplane().end(Ending { interest, data, deadline: Some(call.deadline) }).await?;
+        self.streams.metrics().ends.inc();
+        Ok(v1::EndInterestResponse { position: Some(position.into()) })
+    }
+}

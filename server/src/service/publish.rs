@@ -1,0 +1,37 @@
+//! `Publish`.
+
+use poke_proto::v1;
+use tokio::time::Instant;
+
+use super::{Call, Shared, submission::Submission};
+use crate::{
+    backplane::{Ack, Backplane, Publication, publish_id},
+    error::Error,
+    frame::Draft,
+};
+
+/// Publishers have no names yet: they share one space of idempotency keys.
+const ANYBODY: &str = "";
+
+impl<B: Backplane> Shared<B> {
+    pub(super) async fn publish(&self, call: Call<v1::PublishRequest>) -> Result<v1::PublishResponse, Error> {
+        let began = Instant::now();
+        let Submission { interest, domain, data, key } = self.admit(call.request, call.faults)?;
+        let draft = Draft::new(&interest, data.as_ref());
+        let id = key.map(|key| publish_id(ANYBODY, &interest, &key, &draft));
+        let publication = Publication { interest, domain, draft, id, deadline: Some(call.deadline) };
+        let Ack { position, duplicate, local_receivers } = self.streams.backplane().publish(publication).await?;
+        let metrics = self.streams.metrics();
+        if duplicate {
+            metrics.pokes_duplicate.inc()
+        } else {
+            metrics.pokes_published.inc()
+        };
+        metrics.publish_seconds.observe(began.elapsed().as_secs_f64());
+        Ok(v1::PublishResponse {
+            position: Some(position.into()),
+            local_receiver_count: Some(i32::try_from(local_receivers).unwrap_or(i32::MAX)),
+            duplicate: Some(duplicate),
+        })
+    }
+}

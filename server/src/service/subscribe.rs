@@ -1,0 +1,114 @@
+//! `Subscribe`.
+
+use std::{collections::HashSet, sync::Arc};
+
+use http::{Response, request::Parts};
+use poke_proto::v1::{self, subscription};
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+
+use super::{Shared, log};
+use crate::{
+    backplane::{Backplane, Start},
+    error::{Error, Faults, Kind},
+    interest::{Interest, MAX_DOMAIN_BYTES, MAX_FILTER_BYTES, Recipients},
+    metrics::StreamEnd,
+    stream::{self, Link, Opening, Stream, Want},
+    wire::{self, Limit, Protocol, Shape},
+};
+
+/// A SubscribeRequest: 100 interests with the longest names and positions take 41,000 bytes.
+const LIMIT: Limit = Limit { bytes: 64 << 10, exceeded: |size| Kind::RequestTooLarge { size, limit: 64 << 10 } };
+
+impl<B: Backplane> Shared<B> {
+    pub(super) async fn subscribe(&self, head: &Parts, body: Body) -> Response<Body> {
+        let protocol = match Protocol::of(head, Shape::Stream) {
+            Ok(protocol) => protocol,
+            Err(status) => return wire::refuse(status, Shape::Stream).map(Body::new),
+        };
+        match self.open(protocol, head, body).await {
+            Ok(stream) => protocol.stream(stream).map(Body::new),
+            Err(error) => {
+                self.streams.metrics().streams_ended.inc(StreamEnd::Rejected);
+                log(&error);
+                protocol.error(&error).map(Body::new)
+            }
+        }
+    }
+
+    async fn open(&self, protocol: Protocol, head: &Parts, body: Body) -> Result<Stream<B>, Error> {
+        let timeout = protocol.timeout(&head.headers)?;
+        // A time so far away that it can't be told is none.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let reading = protocol.read_stream(&head.headers, body, LIMIT);
+        let request: v1::SubscribeRequest =
+            timeout_at(self.deadline(protocol, head)?, reading).await.map_err(|_| Error::from(Kind::Deadline))??;
+        let wants = self.wants(request.subscriptions)?;
+        let link = head.extensions.get::<Arc<dyn Link>>().cloned();
+        self.streams.open(Opening { wants, protocol, link, deadline })
+    }
+
+    /// What the client wants, without duplicates.
+    fn wants(&self, subscriptions: Vec<v1::Subscription>) -> Result<Vec<Want>, Error> {
+        let mut faults = Faults::default();
+        if subscriptions.is_empty() {
+            let rule = "subscriptions must name at least one interest";
+            faults.note(Error::invalid(Kind::InvalidSubscriptions, "subscriptions", rule));
+        }
+        let mut seen = HashSet::new();
+        let mut wants = Vec::new();
+        for (index, subscription) in subscriptions.into_iter().enumerate() {
+            let Some(interest) = subscription.interest else {
+                let field = format!("subscriptions[{index}].interest");
+                faults.note(Error::invalid(Kind::InvalidSubscriptions, field, "a subscription needs an interest"));
+                continue;
+            };
+            if seen.insert(interest.clone()) {
+                wants.push((interest, start(subscription.start)));
+            }
+        }
+        faults.into_result()?;
+        let limit = self.streams.settings().max_interests;
+        if wants.len() > limit {
+            return Err(Kind::TooManyInterests { limit }.into());
+        }
+        Ok(wants.into_iter().map(|(interest, start)| self.want(interest, start)).collect())
+    }
+
+    fn want(&self, interest: v1::Interest, start: Start) -> Want {
+        match self.listen(&interest) {
+            Ok(interest) => Want::Attach(interest, start),
+            Err(error) => Want::Refuse(stream::rejected(cut(interest), &error)),
+        }
+    }
+
+    /// The interest, if this client may listen to it.
+    fn listen(&self, asked: &v1::Interest) -> Result<Interest, Error> {
+        let interest = Interest::new(Recipients::Everyone, &asked.domain, &asked.filter)?;
+        match v1::Audience::try_from(asked.audience) {
+            Ok(v1::Audience::Unspecified) => {}
+            // No token is verified yet, so nobody is known to be a customer.
+            Ok(v1::Audience::Customer) => return Err(Kind::CustomerRequired.into()),
+            Err(_) => return Err(Kind::InvalidAudience.into()),
+        }
+        self.domain_of(&interest)?;
+        Ok(interest)
+    }
+}
+
+/// Whatever a position says, it is the core that knows what it is worth.
+fn start(start: Option<subscription::Start>) -> Start {
+    match start {
+        None => Start::New,
+        Some(subscription::Start::Latest(v1::Latest {})) => Start::Latest,
+        Some(subscription::Start::After(v1::Position { epoch, sequence })) => Start::After { epoch, sequence },
+    }
+}
+
+/// The interest as it came, but no longer than one may be.
+fn cut(mut interest: v1::Interest) -> v1::Interest {
+    for (text, limit) in [(&mut interest.domain, MAX_DOMAIN_BYTES), (&mut interest.filter, MAX_FILTER_BYTES)] {
+        text.truncate(text.floor_char_boundary(limit));
+    }
+    interest
+}

@@ -1,0 +1,175 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on may panic")]
+
+mod sending;
+mod subscribing;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Request, Response, Version};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use poke_proto::v1;
+use prost::Message;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tonic_types::{ErrorDetails, StatusExt};
+use tower::{Service, ServiceExt};
+
+use super::PokeService;
+use crate::{
+    backplane::Memory,
+    domain::{Audience, Domains, Settings},
+    frame,
+    metrics::Metrics,
+    registry, stream as streams,
+};
+
+/// A service with the domains PLAYLIST, for everyone, and LETTER, for one customer.
+#[derive(Clone)]
+struct Server {
+    service: PokeService<Memory>,
+    streams: Arc<streams::Streams<Memory>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    fn new() -> Self {
+        let everyone = Settings::default();
+        let customer = Settings { audience: Audience::Customer, ..everyone };
+        let domains = Arc::new(Domains::configured([("PLAYLIST", &everyone), ("LETTER", &customer)]));
+        let backplane = Arc::new(Memory::new(registry::Settings::default()));
+        let (window, metrics) = (backplane.window(), Arc::new(Metrics::new()));
+        let settings = streams::Settings { max_interests: 3, ..Default::default() };
+        let streams = streams::Streams::new(backplane, settings, window, Arc::clone(&metrics));
+        let service = PokeService::new(domains, Arc::clone(&streams), Duration::from_secs(30));
+        Self { service, streams, metrics }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.service.clone().oneshot(request).await.unwrap()
+    }
+
+    /// A gRPC call, as far as the head of its answer.
+    async fn grpc(&self, method: &str, message: &impl Message) -> Response<Body> {
+        self.send(request(method, "application/grpc", frame::message(message))).await
+    }
+
+    /// A unary gRPC call.
+    async fn call<A: Message + Default>(&self, method: &str, message: &impl Message) -> Result<A, Status> {
+        let response = self.grpc(method, message).await;
+        if let Some(status) = refusal(&response) {
+            return Err(status);
+        }
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+        Ok(A::decode(&body.to_bytes()[frame::PREFIX_BYTES..]).unwrap())
+    }
+
+    async fn publish(&self, request: &v1::PublishRequest) -> Result<v1::PublishResponse, Status> {
+        self.call("Publish", request).await
+    }
+
+    async fn end(&self, request: &v1::EndInterestRequest) -> Result<v1::EndInterestResponse, Status> {
+        self.call("EndInterest", request).await
+    }
+
+    /// A unary Connect call in JSON: its HTTP status and its body.
+    async fn json(&self, method: &str, text: impl Into<String>) -> (u16, serde_json::Value) {
+        let response = self.send(request(method, "application/json", text.into())).await;
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap())
+    }
+}
+
+fn request(method: &str, content_type: &str, body: impl Into<Bytes>) -> Request<Body> {
+    Request::post(format!("/poke.v1.PokeService/{method}"))
+        .version(Version::HTTP_2)
+        .header("content-type", content_type)
+        .body(Body::new(Full::new(body.into())))
+        .unwrap()
+}
+
+/// A request whose body never ends.
+fn endless(method: &str, timeout: Option<&str>) -> Request<Body> {
+    let piece = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[0])))]);
+    let body = Body::new(StreamBody::new(piece.chain(stream::pending())));
+    let mut request = request(method, "application/grpc", Bytes::new()).map(|_| body);
+    if let Some(timeout) = timeout {
+        request.headers_mut().insert("grpc-timeout", timeout.parse().unwrap());
+    }
+    request
+}
+
+fn publication() -> v1::PublishRequest {
+    v1::PublishRequest { domain: "PLAYLIST".into(), filter: "f".into(), ..Default::default() }
+}
+
+/// The status of an answer that consists of nothing else.
+fn refusal<B>(response: &Response<B>) -> Option<Status> {
+    Status::from_header_map(response.headers())
+}
+
+fn reason(status: &Status) -> String {
+    ErrorDetails::error_info(&status.get_error_details()).unwrap().reason.clone()
+}
+
+/// Code and reason.
+fn why(status: &Status) -> (Code, String) {
+    (status.code(), reason(status))
+}
+
+fn because(code: Code, reason: &str) -> (Code, String) {
+    (code, reason.to_owned())
+}
+
+#[tokio::test]
+async fn it_mounts_beside_other_services() {
+    let mut routes = Routes::new(Server::new().service);
+    let publish = request("Publish", "application/grpc", frame::message(&publication()));
+    let response = routes.call(publish).await.unwrap();
+    assert_eq!((response.status().as_u16(), refusal(&response).map(|status| status.code())), (200, None));
+}
+
+#[tokio::test]
+async fn what_is_no_call_is_answered_too() {
+    let server = Server::new();
+    let unknown = server.grpc("Peek", &publication()).await;
+    assert_eq!(why(&refusal(&unknown).unwrap()), because(Code::Unimplemented, "UNKNOWN_METHOD"));
+    assert_eq!(server.json("Peek", "{}").await.0, 501);
+    assert_eq!(server.send(request("Peek", "text/plain", "")).await.status(), 404);
+    assert_eq!(server.send(request("Publish", "text/plain", "")).await.status(), 415);
+    assert_eq!(server.send(request("Subscribe", "application/json", "{}")).await.status(), 415);
+    let mut get = request("Publish", "application/json", "");
+    *get.method_mut() = http::Method::GET;
+    assert_eq!(server.send(get).await.status(), 405);
+    let mut old = request("Publish", "application/grpc", frame::message(&publication()));
+    *old.version_mut() = Version::HTTP_11;
+    assert_eq!(server.send(old).await.status(), 505);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_ends_meets_a_deadline() {
+    let server = Server::new();
+    for method in ["Publish", "EndInterest", "Subscribe"] {
+        for (timeout, least) in [(None, 30), (Some("99999999H"), 30), (Some("2S"), 2)] {
+            let began = tokio::time::Instant::now();
+            let response = server.send(endless(method, timeout)).await;
+            assert_eq!(why(&refusal(&response).unwrap()), because(Code::DeadlineExceeded, "DEADLINE"));
+            assert_eq!(began.elapsed().as_secs(), least, "{method} {timeout:?}");
+        }
+        let response = server.send(endless(method, Some("2 s"))).await;
+        assert_eq!(why(&refusal(&response).unwrap()), because(Code::InvalidArgument, "INVALID_REQUEST"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_takes_no_new_calls() {
+    let server = Server::new();
+    server.streams.drain(streams::Drain { window: Duration::ZERO, closes_after: Duration::from_secs(1) });
+    for method in ["Publish", "EndInterest"] {
+        let status = server.call::<v1::PublishResponse>(method, &publication()).await.unwrap_err();
+        assert_eq!(why(&status), because(Code::Unavailable, "SHUTTING_DOWN"));
+        assert!(status.get_error_details().retry_info().is_some());
+    }
+}
