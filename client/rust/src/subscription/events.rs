@@ -109,16 +109,13 @@ impl State {
         }
     }
 
-    /// An end that the user knows already isn't told again, but it is one.
+    /// An end always counts: its position can lie before one that a checkpoint has raised.
     fn on_ended(&mut self, id: CallId, ended: Ended) {
-        if !self.interests.heeds(id, &ended.interest) {
-            return;
-        }
-        let interest = ended.interest.clone();
-        if !self.interests.has_seen(&interest, &ended.position) {
+        if self.interests.heeds(id, &ended.interest) {
+            let interest = ended.interest.clone();
             self.tell(Event::Ended(ended));
+            self.finish(&interest);
         }
-        self.finish(&interest);
     }
 
     fn on_checkpoints(&mut self, id: CallId, checkpoints: &[Position]) {

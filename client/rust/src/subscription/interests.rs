@@ -193,11 +193,6 @@ impl Interests {
         })
     }
 
-    /// Whether the user knows everything of the interest through `position`.
-    pub(super) fn has_seen(&self, interest: &Interest, position: &Position) -> bool {
-        self.entries.get(interest).is_some_and(|entry| entry.has_seen(position))
-    }
-
     /// Everything that `call` delivers in this epoch is complete through `checkpoint`. Answers what has risen.
     pub(super) fn raise(&mut self, call: CallId, checkpoint: &Position) -> Vec<(Interest, Position)> {
         let complete = self.entries.iter_mut().filter(|(_, entry)| entry.owner == Some(call) && !entry.awaits_gap);

@@ -215,11 +215,12 @@ async fn an_end_is_final_and_the_last_one_ends_the_subscription() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_is_known_ends_without_being_told_again() {
+async fn an_end_counts_also_before_the_saved_position() {
     let mut peer = Peer::new();
     let mut pokes = peer.client().subscribe([interest("a").after(Position::new("e", 9))]);
     let call = peer.call().await;
-    call.send_all([welcome(), recovered("a", 9), ended("a", 9)]).await;
+    call.send_all([welcome(), recovered("a", 9), ended("a", 8)]).await;
     assert_eq!(resumed(&mut pokes).await, "live a Recovered");
+    assert_eq!(next(&mut pokes).await, "ended a 8");
     assert_eq!(next(&mut pokes).await, "over");
 }
