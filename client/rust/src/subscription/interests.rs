@@ -232,10 +232,12 @@ impl Interests {
         }
     }
 
-    /// Nobody knows how far these have come on `call`: they start afresh, and what was known is a gap.
+    /// Nobody knows how far these have come on `call`: they start afresh, and what was known is a gap. What another call
+    /// delivers isn't concerned.
     pub(super) fn forget(&mut self, call: CallId, carried: &BTreeMap<Interest, Generation>) {
         for interest in carried.keys() {
-            if let Some(entry) = self.entries.get_mut(interest).filter(|entry| entry.heeds(call)) {
+            let entry = self.entries.get_mut(interest);
+            if let Some(entry) = entry.filter(|entry| entry.owner.is_none_or(|owner| owner == call)) {
                 entry.owes_gap |= entry.start != Start::New;
                 entry.start = Start::New;
             }

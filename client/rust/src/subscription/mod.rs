@@ -9,6 +9,9 @@ mod message;
 mod positions;
 mod replace;
 mod state;
+
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 

@@ -86,11 +86,15 @@ impl State {
     }
 
     /// A call has sent something that can't be read. What it was is unknown, so nothing that the call carries can be
-    /// resumed: all of it starts afresh, and the user hears of a gap.
+    /// resumed: all of it starts afresh, and the user hears of a gap. Unless another call is about to take over: that
+    /// one has asked for everything which this one owes.
     pub(super) fn on_undecodable(&mut self, now: Moment, id: CallId, error: Error) {
+        let is_relieved = self.next.as_ref().is_some_and(|next| next.id != id);
         let Some(call) = self.call(id) else { return };
         let carried = std::mem::take(&mut call.carried);
-        self.interests.forget(id, &carried);
+        if !is_relieved {
+            self.interests.forget(id, &carried);
+        }
         self.actions.push(Action::Close(id));
         self.on_end(now, id, Failure::retry(error));
     }
