@@ -184,6 +184,13 @@ impl From<Status> for Failure {
     }
 }
 
+/// For calls to other services over [`Client::channel`](crate::Client::channel).
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Failure::from(status).error
+    }
+}
+
 /// A duration from the wire, cut to a day: what is longer is no plan, and would overflow sums.
 pub(crate) fn bounded(duration: Duration) -> Duration {
     duration.min(Duration::from_secs(24 * 60 * 60))

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Something that happens. Numbers pick an interest or a call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Op {
     Publish(usize),
     /// The next message of a call arrives.
@@ -89,12 +89,12 @@ impl Server {
         Position::new(self.epoch.to_string(), sequence)
     }
 
-    fn publish(&mut self, interest: Interest) {
+    fn publish(&mut self, interest: &Interest) {
         self.head += 1;
-        let message = poke(&interest, self.position(self.head));
+        let message = poke(interest, self.position(self.head));
         self.retained.push((interest.clone(), self.head));
         let epoch = self.epoch;
-        let holders = self.calls.values_mut().filter(|call| call.epoch == epoch && call.interests.contains(&interest));
+        let holders = self.calls.values_mut().filter(|call| call.epoch == epoch && call.interests.contains(interest));
         holders.for_each(|call| call.queue.push_back(message.clone()));
     }
 
@@ -258,7 +258,7 @@ impl World {
     }
 
     fn publish(&mut self, interest: &Interest) {
-        self.server.publish(interest.clone());
+        self.server.publish(interest);
         if let Some(promise) = self.promises.get_mut(interest) {
             promise.due.push((self.server.epoch, self.server.head));
         }
