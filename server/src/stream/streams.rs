@@ -3,10 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{
-            AtomicBool, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -34,10 +31,8 @@ pub struct Streams<B> {
     started: Instant,
     shards: [Mutex<Slab<Arc<Entry>>>; SHARDS],
     open: AtomicUsize,
-    /// Those among them that were asked to move.
-    pub(super) leaving: AtomicUsize,
     drain: Mutex<Option<Drain>>,
-    draining: AtomicBool,
+    draining: std::sync::atomic::AtomicBool,
 }
 
 impl<B: Backplane> Streams<B> {
@@ -51,7 +46,6 @@ impl<B: Backplane> Streams<B> {
             started: Instant::now(),
             shards: std::array::from_fn(|_| Mutex::new(Slab::new())),
             open: AtomicUsize::new(0),
-            leaving: AtomicUsize::new(0),
             drain: Mutex::new(None),
             draining: false.into(),
         })
@@ -62,12 +56,10 @@ impl<B: Backplane> Streams<B> {
     /// # Errors
     /// [`Kind::TooManyStreams`], and [`Kind::ShuttingDown`] during a drain.
     pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Stream<B>, Error> {
-        if self.is_draining() {
+        if self.draining().is_some() {
             return Err(Kind::ShuttingDown.into());
         }
-        let staying = self.open.load(Relaxed).saturating_sub(self.leaving.load(Relaxed));
-        let on_connection = opening.link.as_ref().map_or(0, |link| link.tally().open());
-        if staying >= self.settings.max_streams || on_connection >= self.settings.max_streams_per_connection {
+        if self.open.load(Relaxed) >= self.settings.max_streams {
             return Err(Kind::TooManyStreams.into());
         }
         let id = format!("{:016x}", rand::random::<u64>());
@@ -78,7 +70,7 @@ impl<B: Backplane> Streams<B> {
     /// Asks every client to move, and ends what is left when the time is over. Nothing is opened from now on.
     pub fn drain(&self, drain: Drain) {
         *self.drain.lock() = Some(drain);
-        self.draining.store(true, Release);
+        self.draining.store(true, std::sync::atomic::Ordering::Release);
         for shard in &self.shards {
             for (_, entry) in shard.lock().iter() {
                 entry.signal.raise(entry.alarm());
@@ -131,7 +123,7 @@ impl<B: Backplane> Streams<B> {
     /// Whether the server is going away.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Acquire)
+        self.draining().is_some()
     }
 
     /// Where its pokes come from.
@@ -153,7 +145,7 @@ impl<B: Backplane> Streams<B> {
     }
 
     pub(super) fn draining(&self) -> Option<Drain> {
-        if self.is_draining() { *self.drain.lock() } else { None }
+        if self.draining.load(std::sync::atomic::Ordering::Acquire) { *self.drain.lock() } else { None }
     }
 
     pub(super) fn window(&self) -> Duration {

@@ -1,0 +1,21 @@
+//! What a delivery costs: the server measured against its peers, a naive server and the floor, by one load generator.
+//!
+//! It needs Linux: epoll, and the costs of a process as `/proc` has them.
+#![cfg(target_os = "linux")]
+
+mod case;
+mod cost;
+mod floor;
+mod load;
+mod machine;
+mod naive;
+mod plan;
+mod plot;
+mod report;
+mod server;
+mod wire;
+
+pub use self::{floor::floor, naive::naive, plan::bench};
+
+/// Why a measurement couldn't be made. The bench stops at none: it reports it and goes on.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,341 @@
+//! The load: subscribers and a publisher on one thread. It costs less than any of the servers, and the same for all.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use rustix::event::{
+    Timespec,
+    epoll::{self, EventData, EventFlags},
+};
+
+use crate::{
+    Fault,
+    wire::{Event, SHARED, Session, Wire},
+};
+
+const READ_BYTES: usize = 256 << 10;
+/// The receive buffer of those who don't read: little, so that they stall soon.
+const STALLED_BUFFER_BYTES: usize = 8 << 10;
+/// Nothing in a run may take longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many connections may be opening at once.
+const OPENING: usize = 64;
+
+/// A group of equal subscribers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    pub(crate) connections: usize,
+    /// On each connection.
+    pub(crate) streams: usize,
+    /// On each stream.
+    pub(crate) interests: usize,
+    /// Every interest is another one; else all are the one that is published to.
+    pub(crate) distinct: bool,
+}
+
+impl Crowd {
+    /// Connections with one stream for the shared interest.
+    pub(crate) fn of(connections: usize) -> Self {
+        Self { connections, streams: 1, interests: 1, distinct: false }
+    }
+}
+
+/// What a run showed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) published: u64,
+    pub(crate) delivered: u64,
+    pub(crate) losses: u64,
+    pub(crate) took: Duration,
+    /// In microseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+struct Member {
+    socket: TcpStream,
+    session: Box<dyn Session>,
+    out: Vec<u8>,
+    /// Pokes that came on each stream, counted from the load's first.
+    received: Vec<usize>,
+    armed: bool,
+}
+
+#[derive(Debug)]
+struct Tally {
+    live: usize,
+    delivered: u64,
+    answers: u64,
+    losses: u64,
+    /// When each poke was published.
+    sent: Vec<Instant>,
+    latency: Histogram<u64>,
+}
+
+/// Everyone who is connected to one server.
+pub(crate) struct Load {
+    wire: Wire,
+    epoll: OwnedFd,
+    members: Vec<Member>,
+    /// Who publishes, as an index of `members`.
+    publisher: Option<usize>,
+    /// Subscribers that read.
+    readers: u64,
+    named: usize,
+    tally: Tally,
+    buffer: Box<[u8]>,
+    events: Vec<epoll::Event>,
+}
+
+impl Load {
+    pub(crate) fn new(wire: Wire) -> Result<Self, Fault> {
+        Ok(Self {
+            wire,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            members: Vec::new(),
+            publisher: None,
+            readers: 0,
+            named: 0,
+            tally: Tally { live: 0, delivered: 0, answers: 0, losses: 0, sent: Vec::new(), latency: histogram()? },
+            buffer: vec![0; READ_BYTES].into(),
+            events: Vec::with_capacity(1024),
+        })
+    }
+
+    /// Connects subscribers and waits until all are live.
+    pub(crate) fn join(&mut self, address: SocketAddr, crowd: Crowd) -> Result<(), Fault> {
+        let each = crowd.streams * crowd.interests;
+        let wanted = self.tally.live + crowd.connections * each;
+        for left in (0..crowd.connections).rev() {
+            let streams: Vec<_> = (0..crowd.streams).map(|_| self.filters(crowd)).collect();
+            let (session, opening) = self.wire.subscribe(&streams, crate::wire::STREAM_WINDOW);
+            self.add(TcpStream::connect(address)?, session, opening, crowd.streams)?;
+            while wanted - self.tally.live > (left + OPENING) * each {
+                self.turn()?;
+            }
+        }
+        self.until("subscribers to be live", |load| load.tally.live >= wanted)?;
+        self.readers += (crowd.connections * crowd.streams) as u64;
+        Ok(())
+    }
+
+    /// Connects subscribers of the shared interest who read until they are live, and then no more.
+    pub(crate) fn join_stalled(&mut self, address: SocketAddr, count: usize) -> Result<(), Fault> {
+        let (first, readers) = (self.members.len(), self.readers);
+        // The window that RFC 9113 gives who says nothing.
+        for _ in 0..count {
+            let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+            socket.set_recv_buffer_size(STALLED_BUFFER_BYTES)?;
+            socket.connect(&address.into())?;
+            let wanted = self.tally.live + 1;
+            let (session, opening) = self.wire.subscribe(&[vec![SHARED.to_owned()]], 65_535);
+            self.add(socket.into(), session, opening, 1)?;
+            self.until("a subscriber to be live", |load| load.tally.live >= wanted)?;
+        }
+        for member in &self.members[first..] {
+            epoll::delete(&self.epoll, &member.socket)?;
+        }
+        self.readers = readers;
+        Ok(())
+    }
+
+    /// Connects the publisher.
+    pub(crate) fn publish_to(&mut self, address: SocketAddr) -> Result<(), Fault> {
+        let (session, opening) = self.wire.publisher();
+        self.publisher = Some(self.members.len());
+        self.add(TcpStream::connect(address)?, session, opening, 0)
+    }
+
+    fn filters(&mut self, crowd: Crowd) -> Vec<String> {
+        let name = |_| {
+            self.named += 1;
+            if crowd.distinct { format!("idle-{:06}", self.named) } else { SHARED.to_owned() }
+        };
+        (0..crowd.interests).map(name).collect()
+    }
+
+    fn add(
+        &mut self,
+        socket: TcpStream,
+        session: Box<dyn Session>,
+        opening: Vec<u8>,
+        streams: usize,
+    ) -> Result<(), Fault> {
+        socket.set_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        // Closing resets the connection: thousands of them leave no port in TIME_WAIT behind.
+        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+        let index = self.members.len();
+        epoll::add(&self.epoll, &socket, EventData::new_u64(index as u64), EventFlags::IN)?;
+        let received = vec![self.tally.sent.len(); streams];
+        self.members.push(Member { socket, session, out: opening, received, armed: false });
+        self.flush(index)
+    }
+
+    /// Keeps `backlog` pokes under way to everyone for `span`, and waits for the last to arrive.
+    pub(crate) fn run(&mut self, payload: &[u8], backlog: u64, span: Duration) -> Result<Run, Fault> {
+        self.start()?;
+        let begun = Instant::now();
+        let mut published = 0;
+        while begun.elapsed() < span {
+            while published * self.readers < self.tally.delivered + backlog * self.readers {
+                self.publish(payload)?;
+                published += 1;
+            }
+            let before = self.tally.delivered;
+            self.until("a delivery", |load| load.tally.delivered > before)?;
+        }
+        self.until("the last delivery", |load| load.tally.delivered >= published * load.readers)?;
+        self.finish(published, begun)
+    }
+
+    /// Publishes as fast as `pending` unanswered calls allow.
+    pub(crate) fn flood(&mut self, payload: &[u8], pending: u64, span: Duration) -> Result<Run, Fault> {
+        self.start()?;
+        let begun = Instant::now();
+        let mut published = 0;
+        while begun.elapsed() < span {
+            while published < self.tally.answers + pending {
+                self.publish(payload)?;
+                published += 1;
+            }
+            let before = self.tally.answers;
+            self.until("an answer", |load| load.tally.answers > before)?;
+        }
+        self.until("the last answer", |load| load.tally.answers >= published)?;
+        self.finish(published, begun)
+    }
+
+    /// Publishes so many pokes, whoever receives them.
+    pub(crate) fn fill(&mut self, payload: &[u8], pokes: u64) -> Result<(), Fault> {
+        self.start()?;
+        for published in 1..=pokes {
+            self.publish(payload)?;
+            self.until("a delivery", |load| load.tally.delivered >= published * load.readers)?;
+        }
+        Ok(())
+    }
+
+    /// Answers what the server asks for, for so long.
+    pub(crate) fn rest(&mut self, span: Duration) -> Result<(), Fault> {
+        let until = Instant::now() + span;
+        while Instant::now() < until {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), Fault> {
+        (self.tally.delivered, self.tally.answers, self.tally.losses) = (0, 0, 0);
+        self.tally.latency = histogram()?;
+        Ok(())
+    }
+
+    fn finish(&mut self, published: u64, begun: Instant) -> Result<Run, Fault> {
+        Ok(Run {
+            published,
+            delivered: self.tally.delivered,
+            losses: self.tally.losses,
+            took: begun.elapsed(),
+            latency: std::mem::replace(&mut self.tally.latency, histogram()?),
+        })
+    }
+
+    fn publish(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        let index = self.publisher.ok_or("nobody publishes")?;
+        let member = &mut self.members[index];
+        self.tally.sent.push(Instant::now());
+        member.session.publish(payload, &mut member.out);
+        self.flush(index)
+    }
+
+    fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) -> Result<(), Fault> {
+        let begun = Instant::now();
+        while !condition(self) {
+            self.turn()?;
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("waited for {what} in vain").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for sockets, 100 ms at most, and serves them.
+    fn turn(&mut self) -> Result<(), Fault> {
+        let patience = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let mut events = std::mem::take(&mut self.events);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&patience)) {
+            Err(error) if error != rustix::io::Errno::INTR => return Err(error.into()),
+            _ => {}
+        }
+        for event in events.drain(..) {
+            self.serve(usize::try_from(event.data.u64())?)?;
+        }
+        self.events = events;
+        Ok(())
+    }
+
+    fn serve(&mut self, index: usize) -> Result<(), Fault> {
+        let member = &mut self.members[index];
+        match member.socket.read(&mut self.buffer) {
+            Ok(0) => return Err("the server has closed a connection".into()),
+            Ok(length) => {
+                let (tally, received) = (&mut self.tally, &mut member.received);
+                let now = Instant::now();
+                member.session.read(&self.buffer[..length], &mut member.out, &mut |event| {
+                    tally.note(event, received, now);
+                })?;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.flush(index)
+    }
+
+    fn flush(&mut self, index: usize) -> Result<(), Fault> {
+        let member = &mut self.members[index];
+        let mut written = 0;
+        while written < member.out.len() {
+            match member.socket.write(&member.out[written..]) {
+                Ok(length) => written += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        member.out.drain(..written);
+        let armed = !member.out.is_empty();
+        if armed != member.armed {
+            member.armed = armed;
+            let flags = if armed { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+            epoll::modify(&self.epoll, &member.socket, EventData::new_u64(index as u64), flags)?;
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn note(&mut self, event: Event, received: &mut [usize], now: Instant) {
+        match event {
+            Event::Live(interests) => self.live += interests,
+            Event::Answer => self.answers += 1,
+            Event::Loss => self.losses += 1,
+            Event::Delivery(stream) => {
+                self.delivered += 1;
+                // Pokes come in order, so their count says which one it is. Once some are lost it no longer does.
+                let ordinal = received.get_mut(stream).map(|count| std::mem::replace(count, *count + 1));
+                if let Some(sent) = ordinal.and_then(|ordinal| self.sent.get(ordinal)) {
+                    let micros = u64::try_from(now.duration_since(*sent).as_micros()).unwrap_or(u64::MAX);
+                    self.latency.saturating_record(micros);
+                }
+            }
+        }
+    }
+}
+
+fn histogram() -> Result<Histogram<u64>, Fault> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}

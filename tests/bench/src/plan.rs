@@ -1,0 +1,107 @@
+//! Which situations are measured, in which order.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use crate::{Fault, case::Case, machine, plot, report::Report, server::Kind};
+
+/// Measures what a delivery costs, of all servers that are installed, in turn.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// About a minute: enough to see that everything works, too noisy to compare.
+    #[arg(long)]
+    quick: bool,
+    /// Only these servers.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    only: Vec<Kind>,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
+    /// How often each case is measured; the report shows medians.
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Where results.json and results.svg go.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+/// Runs the bench as the command line says.
+///
+/// # Errors
+/// When nothing could be measured, or the results can't be written.
+pub fn bench() -> Result<(), Fault> {
+    let mut arguments = Arguments::parse();
+    if arguments.quick {
+        (arguments.repeats, arguments.seconds) = (1, 0.3);
+    }
+    machine::raise_descriptors()?;
+    fs::create_dir_all(&arguments.out)?;
+    let wanted = |kind: &Kind| arguments.only.is_empty() || arguments.only.contains(kind);
+    let (kinds, missing): (Vec<_>, Vec<_>) =
+        Kind::ALL.into_iter().filter(wanted).partition(|kind| kind.find().is_some());
+    let mut report = Report::new(&kinds, arguments.repeats, arguments.seconds);
+    for kind in missing {
+        report.fault("all", kind, "not installed");
+    }
+    let cases = if arguments.quick { quick() } else { full() };
+    let chosen = |case: &Case| arguments.case.as_ref().is_none_or(|part| case.label().contains(part.as_str()));
+    for case in cases.into_iter().filter(chosen) {
+        measure(case, &kinds, &arguments, &mut report);
+        report.show(&case.label());
+        fs::write(arguments.out.join("results.json"), format!("{:#}\n", report.to_json()))?;
+    }
+    fs::write(arguments.out.join("results.svg"), plot::draw(&report))?;
+    Ok(())
+}
+
+/// Measures one case of each server in turn, so that whatever else the machine does meets all of them.
+fn measure(case: Case, kinds: &[Kind], arguments: &Arguments, report: &mut Report) {
+    for _ in 0..arguments.repeats {
+        for &kind in kinds.iter().filter(|&&kind| case.suits(kind)) {
+            match case.measure(kind, Duration::from_secs_f64(arguments.seconds), &arguments.out) {
+                Ok(figures) => report.add(&case.label(), kind, figures),
+                Err(fault) => report.fault(&case.label(), kind, &fault.to_string()),
+            }
+        }
+    }
+}
+
+/// One factor is varied at a time, around the situation that the goals are stated for.
+fn full() -> Vec<Case> {
+    let deliver = |payload, subscribers, backlog, streams| Case::Deliver { payload, subscribers, backlog, streams };
+    let publishes = [100, 1024]
+        .into_iter()
+        .flat_map(|payload| [0, 1, 100].map(|subscribers| Case::Publish { payload, subscribers }));
+    let mut cases = vec![
+        deliver(1 << 10, 1000, 1, 1),
+        deliver(100, 1000, 1, 1),
+        deliver(16 << 10, 1000, 1, 1),
+        deliver(128 << 10, 1000, 1, 1),
+        deliver(1 << 10, 100, 1, 1),
+        deliver(1 << 10, 10_000, 1, 1),
+        deliver(1 << 10, 1000, 16, 1),
+        deliver(100, 1000, 16, 1),
+        deliver(1 << 10, 1000, 1, 10),
+        deliver(1 << 10, 1000, 1, 100),
+        deliver(1 << 10, 1000, 16, 100),
+        Case::Idle { connections: 2000 },
+        Case::Stalled { subscribers: 1000 },
+    ];
+    cases.extend(publishes);
+    cases
+}
+
+fn quick() -> Vec<Case> {
+    let deliver = |backlog, streams| Case::Deliver { payload: 1 << 10, subscribers: 200, backlog, streams };
+    vec![
+        deliver(1, 1),
+        deliver(16, 10),
+        Case::Idle { connections: 200 },
+        Case::Stalled { subscribers: 100 },
+        Case::Publish { payload: 100, subscribers: 1 },
+    ]
+}
