@@ -1,5 +1,6 @@
 //! The Multicast Poke server.
 
+pub mod admin;
 pub mod backplane;
 pub mod config;
 pub mod connection;
@@ -11,6 +12,8 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod registry;
+pub mod routes;
+pub mod server;
 pub mod service;
 pub mod stream;
 mod sync;

@@ -107,10 +107,10 @@ impl<B: Backplane> Shared<B> {
             Err(status) => return wire::refuse(status, Shape::Unary).map(Body::new),
         };
         let answer = async {
+            let deadline = self.deadline(protocol, head)?;
             if self.streams.is_draining() {
                 return Err(Kind::ShuttingDown.into());
             }
-            let deadline = self.deadline(protocol, head)?;
             let mut faults = Faults::default();
             let handled = async {
                 let request = protocol.read_unary(&head.headers, body, UNARY_LIMIT, &mut faults).await?;

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
+use http::Uri;
 use poke_proto::v1::poke_service_client::PokeServiceClient;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{
@@ -14,7 +15,7 @@ use crate::{
     backoff::{Backoff, uniform},
     clock::{Clock, Moment},
     connection::Connector,
-    error::{Failure, Remedy},
+    error::{Failure, Remedy, bounded},
     token::{Token, Tokens},
 };
 
@@ -119,7 +120,7 @@ impl Client {
     where
         C: Future<Output = Result<Response<T>, Status>>,
     {
-        let ends_at = Instant::now() + deadline;
+        let ends_at = Instant::now() + bounded(deadline);
         let mut backoff = Backoff::default();
         let mut retried_at_once = false;
         loop {
@@ -220,6 +221,7 @@ impl Builder {
     /// # Errors
     /// [`ErrorKind::Config`] for a malformed URL or a token that can't be a header.
     pub fn build(self) -> Result<Client, Error> {
+        check_url(&self.url)?;
         let endpoint = Endpoint::from_shared(self.url)
             .and_then(|endpoint| endpoint.user_agent(concat!("poke-client-rust/", env!("CARGO_PKG_VERSION"))))
             .map_err(|error| Error::with(ErrorKind::Config, error))?
@@ -245,5 +247,43 @@ impl Builder {
         let Self { tokens, event_buffer, .. } = self;
         let connector = Connector::new(dial);
         Ok(Client { inner: Arc::new(Inner { connector, tokens: tokens?, clock, event_buffer }) })
+    }
+}
+
+/// What tonic finds out only when it connects, and then again at each attempt.
+fn check_url(url: &str) -> Result<(), Error> {
+    if url.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
+        return Ok(());
+    }
+    let uri: Uri = url.parse().map_err(|error| Error::with(ErrorKind::Config, error))?;
+    match uri.scheme_str() {
+        Some("http") => Ok(()),
+        Some("https") => Err(Error::with(ErrorKind::Config, "TLS isn't built in: the URL must begin with http:")),
+        _ => Err(Error::with(ErrorKind::Config, "the URL must be http://HOST:PORT or unix:PATH")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test panics")]
+
+    use super::*;
+
+    #[test]
+    fn a_url_that_can_never_work_is_refused_at_once() {
+        for good in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://poke", "unix:/run/poke", "unix:///run/poke"]
+        {
+            assert!(Client::builder(good).build().is_ok(), "{good}");
+        }
+        for bad in ["", "127.0.0.1:8080", "localhost", "https://poke", "ftp://poke", "http://", "unix:", "http://a b"] {
+            assert_eq!(Client::builder(bad).build().unwrap_err().kind(), ErrorKind::Config, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_no_header_is_refused_and_none_is_ever_printed() {
+        assert_eq!(Client::builder("http://a").token("a\nb").build().unwrap_err().kind(), ErrorKind::Config);
+        let client = Client::builder("http://a").token("secret").build().unwrap();
+        assert!(!format!("{client:?}").contains("secret"));
     }
 }

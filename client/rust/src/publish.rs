@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::{Error, ErrorKind, Position};
 
-/// For how long a call is tried again, unless `deadline` says otherwise.
+/// For how long a call is tried, unless `deadline` says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What can be the data of a poke: JSON, text, or [`Data`] that is already encoded.
@@ -105,7 +105,7 @@ macro_rules! letter {
                 self
             }
 
-            /// For how long the call is tried again, from its start. Default [`DEFAULT_DEADLINE`].
+            /// For how long the call is tried, a day at most. Default [`DEFAULT_DEADLINE`].
             pub fn deadline(mut self, deadline: Duration) -> Self {
                 self.0.deadline = deadline;
                 self

@@ -19,6 +19,9 @@ use super::{
 /// Integers from here on may have been rounded to the nearest double.
 const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
+/// A literal of so few characters is below 2^53.
+const SURELY_EXACT: usize = 15;
+
 /// The tree that `text` stands for.
 pub(super) fn parse(text: &str) -> Result<Tree<'_>, DataError> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|_| DataError::NotJson)?;
@@ -53,7 +56,7 @@ fn parse_value(raw: &RawValue, depth: Depth) -> Result<Tree<'_>, DataError> {
 fn number(literal: &str) -> Result<f64, DataError> {
     let number: f64 = literal.parse().map_err(|_| DataError::NotJson)?;
     let written_as_integer = !literal.contains(['.', 'e', 'E']);
-    if written_as_integer && format!("{number:.0}") != literal {
+    if written_as_integer && literal.len() > SURELY_EXACT && format!("{number:.0}") != literal {
         return Err(DataError::InexactInteger);
     }
     if number.is_finite() { Ok(number) } else { Err(DataError::NotFinite) }

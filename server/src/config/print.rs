@@ -51,10 +51,11 @@ fn write_config(file: &mut String, config: &Config) -> fmt::Result {
 
 fn write_setting<C>(file: &mut String, name: &str, setting: &Setting<C>, config: &C) -> fmt::Result {
     for text in [setting.help.to_owned(), format!("Must be {}.", setting.form())] {
-        let mut width = WIDTH;
+        let mut width = 1;
+        file.push('#');
         for word in text.split(' ') {
             if width + word.len() >= WIDTH {
-                file.push_str(if width == WIDTH { "#" } else { "\n#" });
+                file.push_str("\n#");
                 width = 1;
             }
             write!(file, " {word}")?;

@@ -9,6 +9,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::Peer;
+use crate::stream::{Link, Tally};
 
 /// An open connection, shared by its task, its requests and the table of connections.
 pub struct Connection {
@@ -28,6 +29,7 @@ pub struct Connection {
     requests: AtomicUsize,
     /// When the last of them ended, in milliseconds after `accepted`.
     idle_since: AtomicU64,
+    streams: Tally,
 }
 
 impl Connection {
@@ -44,6 +46,7 @@ impl Connection {
             heard: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
+            streams: Tally::default(),
         }
     }
 
@@ -135,6 +138,24 @@ impl Connection {
     /// In milliseconds.
     fn age(&self) -> u64 {
         u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Link for Connection {
+    fn retire(&self) {
+        self.retire();
+    }
+
+    fn is_retired(&self) -> bool {
+        self.is_retired()
+    }
+
+    fn close(&self) {
+        self.close();
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.streams
     }
 }
 

@@ -22,15 +22,15 @@ use hyper::body::Incoming;
 use tokio::time::sleep;
 use tower::Service;
 
-use self::{
-    life::Http,
-    listener::{Socketed, prepare},
-    table::Registration,
-};
 pub use self::{
     handle::Connection,
     listener::{BindError, Listener, Peer},
     table::Connections,
+};
+use self::{
+    life::Http,
+    listener::{Socketed, prepare},
+    table::Registration,
 };
 use crate::{
     limits::Limits,
@@ -61,7 +61,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// An acceptor whose connections keep to `limits` and are added to `connections`. Requests go to `service`, with an
-    /// `Arc<Connection>` in their extensions.
+    /// `Arc<dyn Link>` in their extensions.
     pub fn new(limits: &Limits, connections: Arc<Connections>, metrics: Arc<Metrics>, service: S) -> Self {
         Self { http: Http::new(limits.clone()), patience: limits.patience(), connections, metrics, service }
     }

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use tower::{Service, ServiceExt, util::Oneshot};
 
 use super::Connection;
+use crate::stream::Link;
 
 /// The header `server` of every answer.
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("poke-server/", env!("CARGO_PKG_VERSION")));
@@ -33,7 +34,8 @@ where
     type Future = Answering<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(Arc::clone(&self.connection));
+        let link: Arc<dyn Link> = Arc::clone(&self.connection) as _;
+        request.extensions_mut().insert(link);
         let open = OpenRequest::begin(&self.connection);
         Answering { answer: self.service.clone().oneshot(request), open: Some(open) }
     }

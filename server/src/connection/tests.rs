@@ -363,7 +363,8 @@ async fn a_peer_that_reads_nothing_at_all_is_given_up_too() {
     client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff").await.unwrap();
     client.write_all(b"\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0").await.unwrap();
     client.write_all(b"\0\0\x07\x01\x05\0\0\0\x01\x82\x86\x84\x41\x02ab").await.unwrap();
-    let chatter = async { while body.send(Ok(http_body::Frame::data(Bytes::from_static(&[0; 16 << 10])))).await.is_ok() {} };
+    let chatter =
+        async { while body.send(Ok(http_body::Frame::data(Bytes::from_static(&[0; 16 << 10])))).await.is_ok() {} };
     let (end, ()) = tokio::join!(timeout(10 * limits.keepalive_interval, served.end()), chatter);
     let (end, after) = end.unwrap();
     assert_eq!(end, ConnectionEnd::Lost);

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
 };
 
@@ -51,6 +51,8 @@ pub struct Stream<B: Backplane> {
     verdict: Option<Result<(), Error>>,
     trailers: Option<HeaderMap>,
     finished: bool,
+    /// It has been asked to move.
+    is_leaving: bool,
     end: StreamEnd,
 }
 
@@ -80,6 +82,7 @@ impl<B: Backplane> Stream<B> {
             verdict: None,
             trailers: None,
             finished: false,
+            is_leaving: false,
             end: StreamEnd::Cancelled,
         }
     }
@@ -206,11 +209,18 @@ impl<B: Backplane> Stream<B> {
                     return;
                 }
                 Duty::Move { window, closes_after, reason } => {
+                    self.leaves();
                     self.heartbeat(now);
                     self.queue.push(event::reconnect(window, closes_after, reason));
                 }
                 Duty::Heartbeat => self.heartbeat(now),
             }
+        }
+    }
+
+    fn leaves(&mut self) {
+        if !std::mem::replace(&mut self.is_leaving, true) {
+            self.streams.leaving.fetch_add(1, Relaxed);
         }
     }
 
@@ -309,6 +319,9 @@ impl<B: Backplane> Body for Stream<B> {
 
 impl<B: Backplane> Drop for Stream<B> {
     fn drop(&mut self) {
+        if self.is_leaving {
+            self.streams.leaving.fetch_sub(1, Relaxed);
+        }
         self.streams.unregister(self.key);
         self.streams.metrics().streams_open.dec();
         self.streams.metrics().streams_ended.inc(self.end);

@@ -29,6 +29,13 @@ pub struct Tally {
     stalled: AtomicUsize,
 }
 
+impl Tally {
+    /// How many streams it carries.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+}
+
 /// The shared part of a stream. Times are milliseconds on the clock of [`super::Streams`].
 pub(super) struct Entry {
     pub(super) signal: Arc<Signal>,

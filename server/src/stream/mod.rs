@@ -53,8 +53,10 @@ pub struct Settings {
     pub max_interests: usize,
     /// Bytes of retained pokes that one Subscribe replays.
     pub replay_bytes: usize,
-    /// Streams on this server.
+    /// Streams on this server. Those that were asked to move don't count: who follows must not be refused.
     pub max_streams: usize,
+    /// Streams on one connection.
+    pub max_streams_per_connection: usize,
 }
 
 impl Default for Settings {
@@ -71,7 +73,8 @@ impl Default for Settings {
             reload_spread: Duration::from_secs(5),
             max_interests: 100,
             replay_bytes: 4 << 20,
-            max_streams: 1_000_000,
+            max_streams: 100_000,
+            max_streams_per_connection: 100,
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::Duration,
 };
@@ -31,8 +34,10 @@ pub struct Streams<B> {
     started: Instant,
     shards: [Mutex<Slab<Arc<Entry>>>; SHARDS],
     open: AtomicUsize,
+    /// Those among them that were asked to move.
+    pub(super) leaving: AtomicUsize,
     drain: Mutex<Option<Drain>>,
-    draining: std::sync::atomic::AtomicBool,
+    draining: AtomicBool,
 }
 
 impl<B: Backplane> Streams<B> {
@@ -46,6 +51,7 @@ impl<B: Backplane> Streams<B> {
             started: Instant::now(),
             shards: std::array::from_fn(|_| Mutex::new(Slab::new())),
             open: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
             drain: Mutex::new(None),
             draining: false.into(),
         })
@@ -56,10 +62,12 @@ impl<B: Backplane> Streams<B> {
     /// # Errors
     /// [`Kind::TooManyStreams`], and [`Kind::ShuttingDown`] during a drain.
     pub fn open(self: &Arc<Self>, opening: Opening) -> Result<Stream<B>, Error> {
-        if self.draining().is_some() {
+        if self.is_draining() {
             return Err(Kind::ShuttingDown.into());
         }
-        if self.open.load(Relaxed) >= self.settings.max_streams {
+        let staying = self.open.load(Relaxed).saturating_sub(self.leaving.load(Relaxed));
+        let on_connection = opening.link.as_ref().map_or(0, |link| link.tally().open());
+        if staying >= self.settings.max_streams || on_connection >= self.settings.max_streams_per_connection {
             return Err(Kind::TooManyStreams.into());
         }
         let id = format!("{:016x}", rand::random::<u64>());
@@ -70,7 +78,7 @@ impl<B: Backplane> Streams<B> {
     /// Asks every client to move, and ends what is left when the time is over. Nothing is opened from now on.
     pub fn drain(&self, drain: Drain) {
         *self.drain.lock() = Some(drain);
-        self.draining.store(true, std::sync::atomic::Ordering::Release);
+        self.draining.store(true, Release);
         for shard in &self.shards {
             for (_, entry) in shard.lock().iter() {
                 entry.signal.raise(entry.alarm());
@@ -123,7 +131,7 @@ impl<B: Backplane> Streams<B> {
     /// Whether the server is going away.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining().is_some()
+        self.draining.load(Acquire)
     }
 
     /// Where its pokes come from.
@@ -145,7 +153,7 @@ impl<B: Backplane> Streams<B> {
     }
 
     pub(super) fn draining(&self) -> Option<Drain> {
-        if self.draining.load(std::sync::atomic::Ordering::Acquire) { *self.drain.lock() } else { None }
+        if self.is_draining() { *self.drain.lock() } else { None }
     }
 
     pub(super) fn window(&self) -> Duration {

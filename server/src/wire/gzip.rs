@@ -1,6 +1,6 @@
 //! Compressed requests.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
@@ -11,13 +11,18 @@ pub(super) enum Failure {
     /// More than the limit comes out.
     TooLarge,
     /// It isn't gzip (RFC 1952), or is damaged.
-    Corrupt(std::io::Error),
+    Corrupt(io::Error),
 }
 
-/// Inflates at most `limit` bytes. It stops right past them, so that a bomb costs no more memory than an honest message.
+/// Inflates at most `limit` bytes.
+///
+/// It does so twice, and keeps nothing the first time: a bomb costs no memory, however many come at once, and whatever
+/// its trailer claims.
 pub(super) fn inflate(compressed: &[u8], limit: usize) -> Result<Bytes, Failure> {
-    let mut inflated = Vec::new();
-    let mut bounded = MultiGzDecoder::new(compressed).take(limit as u64 + 1);
-    bounded.read_to_end(&mut inflated).map_err(Failure::Corrupt)?;
-    if inflated.len() > limit { Err(Failure::TooLarge) } else { Ok(inflated.into()) }
+    let bounded = || MultiGzDecoder::new(compressed).take(limit as u64 + 1);
+    let size = io::copy(&mut bounded(), &mut io::sink()).map_err(Failure::Corrupt)?;
+    let size = usize::try_from(size).ok().filter(|&size| size <= limit).ok_or(Failure::TooLarge)?;
+    let mut inflated = Vec::with_capacity(size);
+    bounded().read_to_end(&mut inflated).map_err(Failure::Corrupt)?;
+    Ok(inflated.into())
 }

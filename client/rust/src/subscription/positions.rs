@@ -28,6 +28,11 @@ impl Positions {
         self.0.get(interest)
     }
 
+    /// Each interest and its position.
+    pub fn iter(&self) -> impl Iterator<Item = (&Interest, &Position)> {
+        self.0.iter()
+    }
+
     /// How many interests have a position.
     #[must_use]
     pub fn len(&self) -> usize {
