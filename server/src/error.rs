@@ -15,7 +15,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use poke_proto::DataError;
 use tonic::{Code, Status};
 
-pub use self::kind::Kind;
+pub use self::{connect::ConnectError, kind::Kind};
 use crate::interest::InvalidInterest;
 
 /// The most violations that one error lists.

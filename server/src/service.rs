@@ -53,6 +53,8 @@ struct Shared<B> {
 impl<B: Backplane> PokeService<B> {
     /// A service of these domains on the backplane of these streams. A unary call, or the reading of a Subscribe's
     /// request, takes at most `request_timeout`: whoever sends a byte now and then must not hold memory for ever.
+    ///
+    /// A stream finds its connection in the extensions of its request, as an `Arc<dyn Link>`.
     #[must_use]
     pub fn new(domains: Arc<Domains>, streams: Arc<Streams<B>>, request_timeout: Duration) -> Self {
         Self { shared: Arc::new(Shared { domains, streams, request_timeout }) }

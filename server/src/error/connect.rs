@@ -1,28 +1,49 @@
 //! How the Connect protocol shows an error: <https://connectrpc.com/docs/protocol/#error-codes>.
 
+use std::borrow::Cow;
+
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tonic::Code;
 
-use super::{Error, details};
+use super::{
+    Error,
+    details::{Detail, details},
+};
+
+/// Connect's JSON error.
+#[derive(Debug, Serialize)]
+pub struct ConnectError {
+    code: &'static str,
+    message: Cow<'static, str>,
+    details: Vec<ConnectDetail>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConnectDetail {
+    r#type: &'static str,
+    /// The encoded message, in base64 without padding.
+    value: String,
+    /// The message for people.
+    debug: Value,
+}
 
 impl Error {
-    /// As Connect's JSON error.
+    /// As the Connect protocol shows it.
     #[must_use]
-    pub fn to_connect(&self) -> Value {
-        let detail = |detail: details::Detail| {
-            json!({
-                "type": detail.type_name,
-                "value": BASE64_STANDARD_NO_PAD.encode(detail.value),
-                "debug": detail.debug,
-            })
+    pub fn to_connect(&self) -> ConnectError {
+        let detail = |detail: Detail| ConnectDetail {
+            r#type: detail.type_name,
+            value: BASE64_STANDARD_NO_PAD.encode(detail.value),
+            debug: detail.debug,
         };
-        json!({
-            "code": connect_code(self.code()).0,
-            "message": self.message(),
-            "details": details::details(self).into_iter().map(detail).collect::<Value>(),
-        })
+        ConnectError {
+            code: connect_code(self.code()).0,
+            message: self.message(),
+            details: details(self).into_iter().map(detail).collect(),
+        }
     }
 
     /// The HTTP status of a unary Connect call that fails so.

@@ -2,15 +2,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tonic::Status;
 
 use super::{
     Body, Protocol, Shape, UnaryResponse,
     envelope::{self, END_STREAM, TRAILERS},
-    text,
+    json, text,
 };
-use crate::{error::Error, frame};
+use crate::{
+    error::{ConnectError, Error},
+    frame,
+};
 
 /// The end of a stream: in data, in trailers, or both.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl Protocol {
     #[must_use]
     pub fn answer(self, message: &impl UnaryResponse) -> Response<Body> {
         let body = match self {
-            Self::ConnectJson => Body::new(message.to_json().to_string().into(), None),
+            Self::ConnectJson => Body::new(message.to_json().into(), None),
             Self::ConnectProto => Body::new(message.encode_to_vec().into(), None),
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
                 let End { data, trailers } = self.end(Ok(()));
@@ -61,7 +64,7 @@ impl Protocol {
                 response
             }
             Self::ConnectJson | Self::ConnectProto => {
-                let mut response = Self::ConnectJson.head(Body::new(error.to_connect().to_string().into(), None));
+                let mut response = Self::ConnectJson.head(Body::new(json::text(&error.to_connect()).into(), None));
                 *response.status_mut() = error.http_status();
                 response
             }
@@ -111,11 +114,18 @@ impl Protocol {
                 End { data: Some(envelope::seal(TRAILERS, &block)), ..End::default() }
             }
             Self::ConnectJson | Self::ConnectProto | Self::ConnectStream => {
-                let end: Value = result.map_or_else(|error| json!({ "error": error.to_connect() }), |()| json!({}));
-                End { data: Some(envelope::seal(END_STREAM, end.to_string().as_bytes())), ..End::default() }
+                let end = json::text(&EndStream { error: result.err().map(Error::to_connect) });
+                End { data: Some(envelope::seal(END_STREAM, end.as_bytes())), ..End::default() }
             }
         }
     }
+}
+
+/// Connect's `EndStreamResponse`.
+#[derive(Serialize)]
+struct EndStream {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ConnectError>,
 }
 
 fn status(result: Result<(), &Error>) -> Status {

@@ -6,7 +6,7 @@
 mod fields;
 
 use poke_proto::v1;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use self::fields::Fields;
 use super::{UnaryRequest, UnaryResponse};
@@ -45,30 +45,48 @@ impl UnaryRequest for v1::EndInterestRequest {
 }
 
 impl UnaryResponse for v1::PublishResponse {
-    fn to_json(&self) -> Value {
-        let mut response = json!({});
-        set(&mut response, "position", self.position.as_ref().map(position));
-        set(&mut response, "localReceiverCount", self.local_receiver_count.map(Value::from));
-        set(&mut response, "duplicate", self.duplicate.map(Value::from));
-        response
+    fn to_json(&self) -> String {
+        text(&Response {
+            position: self.position.as_ref().map(Position::from),
+            local_receiver_count: self.local_receiver_count,
+            duplicate: self.duplicate,
+        })
     }
 }
 
 impl UnaryResponse for v1::EndInterestResponse {
-    fn to_json(&self) -> Value {
-        let mut response = json!({});
-        set(&mut response, "position", self.position.as_ref().map(position));
-        response
+    fn to_json(&self) -> String {
+        let position = self.position.as_ref().map(Position::from);
+        text(&Response { position, local_receiver_count: None, duplicate: None })
     }
 }
 
-/// An int64 is a string in ProtoJSON: JavaScript's numbers can't hold them all.
-fn position(position: &v1::Position) -> Value {
-    json!({ "epoch": position.epoch, "sequence": position.sequence.to_string() })
+/// What either method answers, in the order in which people read it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<Position<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_receiver_count: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate: Option<bool>,
 }
 
-fn set(object: &mut Value, name: &str, value: Option<Value>) {
-    if let Some(value) = value {
-        object[name] = value;
+#[derive(Serialize)]
+struct Position<'a> {
+    epoch: &'a str,
+    /// An int64 is a string in ProtoJSON: JavaScript's numbers can't hold them all.
+    sequence: String,
+}
+
+impl<'a> From<&'a v1::Position> for Position<'a> {
+    fn from(position: &'a v1::Position) -> Self {
+        Self { epoch: &position.epoch, sequence: position.sequence.to_string() }
     }
+}
+
+/// A value whose serialization can't fail, since all its keys are strings.
+pub(super) fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("a struct of plain fields has a form in JSON")
 }

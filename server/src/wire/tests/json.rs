@@ -1,0 +1,92 @@
+//! The JSON forms.
+
+use super::*;
+
+fn from_json(text: &str) -> Result<v1::PublishRequest, Error> {
+    let mut faults = Faults::default();
+    let request = UnaryRequest::from_json(text, &mut faults)?;
+    faults.into_result().map(|()| request)
+}
+
+#[test]
+fn json_takes_both_spellings_of_a_name() {
+    assert_eq!(from_json(&publish_json()).unwrap(), publish());
+    let snake = publish_json().replace("customerId", "customer_id").replace("idempotency_key", "idempotencyKey");
+    assert_eq!(from_json(&snake).unwrap(), publish());
+    let numbered = publish_json().replace("\"AUDIENCE_CUSTOMER\"", "1");
+    assert_eq!(from_json(&numbered).unwrap(), publish());
+    let escaped = publish_json().replace("domain", "d\\u006fmain");
+    assert_eq!(from_json(&escaped).unwrap(), publish());
+}
+
+#[test]
+fn in_json_null_is_data_and_elsewhere_absence() {
+    assert_eq!(from_json("{}").unwrap(), v1::PublishRequest::default());
+    assert_eq!(
+        from_json(r#"{"domain":null,"audience":null,"customerId":null}"#).unwrap(),
+        v1::PublishRequest::default()
+    );
+    assert_eq!(from_json(r#"{"data":null}"#).unwrap().data, Some(Data::null()));
+    assert_eq!(from_json(r#"{"data":""}"#).unwrap().data, Some(Data::string("")));
+    assert_eq!(from_json(r#"{"audience":7}"#).unwrap().audience, 7);
+}
+
+#[test]
+fn json_names_every_mistake_at_once() {
+    let error = from_json(r#"{"domain":1,"Filter":"f","data":9007199254740993,"audience":"ALL","domain":"D","x y":1}"#);
+    let shown = connect(&error.unwrap_err());
+    let violations: Vec<_> = shown["details"][1]["debug"]["fieldViolations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|violation| (violation["field"].as_str().unwrap(), violation["reason"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        violations,
+        [
+            ("domain", "INVALID_REQUEST"),
+            ("data", "INVALID_DATA"),
+            ("audience", "INVALID_AUDIENCE"),
+            ("Filter", "INVALID_REQUEST"),
+            ("", "INVALID_REQUEST"),
+        ]
+    );
+    for (text, message) in [
+        (r#"{"fliter":"f"}"#, "fliter isn't a field of this request"),
+        (r#"{"domain":"a","domain":"b"}"#, "domain must be given once"),
+        (r#"{"customer_id":"a","customerId":"b"}"#, "customer_id must be given once"),
+        (r#"{"audience":1.5}"#, "audience must be the name or the number of one"),
+        (r#"{"filter":["f"]}"#, "filter must be a string"),
+        (r#"{"filter":"\ud800"}"#, "filter must be a string"),
+        (r#"{"domain" "D"}"#, "the request isn't a JSON object (line 1, column 11)"),
+        ("[]", "the request isn't a JSON object (line 1, column 0)"),
+        ("", "the request isn't a JSON object (line 1, column 0)"),
+    ] {
+        assert_eq!(from_json(text).unwrap_err().message(), message, "{text}");
+    }
+}
+
+#[test]
+fn json_never_repeats_what_could_harm() {
+    let long = "n".repeat(65);
+    for name in ["a\\nb", "<b> </b>", "\u{202e}x", &long] {
+        let error = from_json(&format!("{{\"{name}\":1}}")).unwrap_err();
+        assert_eq!(error.message(), "a name that isn't a field of this request");
+        assert_eq!(error.kind(), Kind::InvalidRequest);
+    }
+    let many: String = (0..10_000).map(|n| format!("\"secret{n}\":1,")).collect();
+    let error = from_json(&format!("{{{many}\"z\":1}}")).unwrap_err();
+    assert!(error.to_status().details().len() < 4096);
+}
+
+#[test]
+fn the_end_of_an_interest_has_the_same_json() {
+    let mut faults = Faults::default();
+    let request = v1::EndInterestRequest::from_json(&publish_json(), &mut faults).unwrap();
+    faults.into_result().unwrap();
+    let v1::PublishRequest { domain, filter, data, audience, customer_id, idempotency_key } = publish();
+    assert_eq!(request, v1::EndInterestRequest { domain, filter, data, audience, customer_id, idempotency_key });
+    let position = Some(v1::Position { epoch: "e".into(), sequence: 3 });
+    let shown = v1::EndInterestResponse { position }.to_json();
+    assert_eq!(shown, r#"{"position":{"epoch":"e","sequence":"3"}}"#);
+}
