@@ -5,6 +5,7 @@ pub mod backplane;
 pub mod config;
 pub mod connection;
 pub mod domain;
+mod drain;
 pub mod error;
 pub mod frame;
 pub mod interest;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-/// Bounds on connections and on what they hold. Their reasons are in the table of settings.
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Open files beside connections: listeners, the log, the runtime's own, and a margin for what is being accepted.
+const OTHER_FILES: u64 = 64;
+
+/// Bounds on connections and on what they hold; `stream::Settings` has those on streams. Their reasons are in the table of settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Connections at once. One more is accepted and closed.
     pub connections: usize,
-    /// Subscribe streams at once. One more is refused with TOO_MANY_STREAMS.
-    pub streams: usize,
-    /// Subscribe streams at once on one connection. One more is refused with TOO_MANY_STREAMS.
-    pub streams_per_connection: usize,
     /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
     pub requests_per_connection: u32,
@@ -41,8 +42,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 50_000,
-            streams: 100_000,
-            streams_per_connection: 100,
             requests_per_connection: 200,
             header_bytes: 16 << 10,
             handshake_timeout: Duration::from_secs(10),
@@ -51,5 +50,21 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+/// Raises the process's limit on open files to what the system allows it, as each connection is one: the usual default
+/// is 1024. Complains if that isn't enough for `connections`.
+pub fn raise_open_files(connections: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if let Err(error) = &raised {
+        tracing::warn!(%error, "the limit on open files can't be raised");
+    }
+    // None is no limit.
+    let limit = if raised.is_ok() { maximum } else { current };
+    let wanted = connections as u64 + OTHER_FILES;
+    if let Some(limit) = limit.filter(|limit| *limit < wanted) {
+        tracing::warn!(limit, wanted, "fewer files may be open than limits.connections needs: some will be refused");
     }
 }

@@ -8,94 +8,99 @@ use std::{
 
 use poke_server::{
     config::{Address, Invocation, Task, Usage},
-    log,
+    limits, log,
     server::Server,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// The exit code of a command line or a configuration that can't be followed, as shells have it.
 const USAGE: u8 = 2;
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
 fn main() -> ExitCode {
-    match Invocation::read(env::args_os(), env::vars()) {
-        Ok(invocation) => match start(invocation) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&format!("poke-server: {error}\n"), ExitCode::FAILURE),
-        },
+    // A variable that isn't UTF-8 sets nothing of ours.
+    let variables =
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let done = match Invocation::read(env::args_os(), variables) {
+        Ok(invocation) => perform(invocation),
         Err(Usage::CommandLine(error)) => error.exit(),
-        Err(Usage::Config(mistakes)) => complain(&format!("{mistakes}\n"), USAGE.into()),
+        Err(Usage::Config(mistakes)) => return complain(&format!("{mistakes}\n"), USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("poke-server: {error}\n"), ExitCode::FAILURE),
     }
 }
 
-fn start(invocation: Invocation) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn perform(invocation: Invocation) -> Result<(), Error> {
     match invocation.task {
         Task::CheckConfig => say("the configuration is valid\n")?,
         Task::PrintConfig => say(&invocation.config.to_toml())?,
-        Task::Serve => {
-            if invocation.dev {
-                refuse_strangers(&invocation.config.listen.addresses)?;
-            }
-            log::start(&invocation.config.log);
-            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(invocation))?;
-        }
+        Task::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(invocation))?,
     }
     Ok(())
 }
 
-async fn serve(invocation: Invocation) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn serve(invocation: Invocation) -> Result<(), Error> {
+    log::start(&invocation.config.log);
+    limits::raise_open_files(invocation.config.limits.connections);
     // Before anything is announced: whoever starts us may stop us at once.
-    let stop = stop()?;
+    let mut signals = Signals::catch()?;
     let server = Server::bind(invocation.config).await?;
-    let addresses: Vec<_> = server.addresses().cloned().collect();
-    if !invocation.dev && addresses.iter().any(|address| !address.is_local()) {
-        tracing::warn!("there is no authentication yet: whoever reaches this server can publish and listen");
+    announce(&server, invocation.dev)?;
+    if let Some(path) = invocation.ready_file {
+        fs::write(path, server.addresses().map(|address| url(address) + "\n").collect::<String>())?;
     }
-    for address in &addresses {
+    let stop = CancellationToken::new();
+    tokio::select! {
+        drained = server.run(stop.cancelled()) => drained,
+        () = signals.twice(&stop) => Err("told twice to stop: stopped at once".into()),
+    }
+}
+
+/// SIGTERM, as orchestrators send it, and SIGINT, as Ctrl-C does.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+
+    /// Cancels `stop` at the first signal, and is ready at the second.
+    async fn twice(&mut self, stop: &CancellationToken) {
+        self.next().await;
+        stop.cancel();
+        self.next().await;
+    }
+}
+
+/// Says where the server listens, one address a line: people and scripts read it.
+fn announce(server: &Server, dev: bool) -> io::Result<()> {
+    for address in server.addresses() {
         say(&format!("listening on {}\n", url(address)))?;
+        if !dev && !address.is_local() {
+            tracing::warn!(%address, "there is no authentication yet: whoever reaches this address can publish and listen");
+        }
     }
     if let Some(admin) = server.admin_address() {
-        say(&format!("health, readiness and metrics on {}\n", url(admin)))?;
+        say(&format!("admin on {}\n", url(admin)))?;
     }
-    if let (true, Some(address)) = (invocation.dev, addresses.first()) {
-        say(&greeting(address))?;
-    }
-    if let Some(path) = &invocation.ready_file {
-        fs::write(path, addresses.iter().map(|address| url(address) + "\n").collect::<String>())?;
-    }
-    server.run(stop).await
-}
-
-/// Ready at the first SIGTERM or SIGINT. The second ends the process at once.
-fn stop() -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-        tokio::spawn(async move {
-            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-            tracing::warn!("told twice to stop: stopping at once");
-            std::process::exit(1);
-        });
-    })
-}
-
-/// Development mode opens every domain to everyone, so it must stay on this machine.
-fn refuse_strangers(addresses: &[Address]) -> Result<(), String> {
-    match addresses.iter().find(|address| !address.is_local()) {
-        Some(address) => Err(format!(
-            "{address} can be reached from other machines, but without a configuration file every domain is open to \
-             everyone: name the domains in a file and pass it with --config"
-        )),
-        None => Ok(()),
+    match server.addresses().next() {
+        Some(address) if dev => say(&greeting(address)),
+        _ => Ok(()),
     }
 }
 
-fn url(address: &Address) -> String {
-    match address {
-        Address::Tcp(address) => format!("http://{address}"),
-        Address::Unix(_) => address.to_string(),
-    }
-}
-
+/// What to try first.
 fn greeting(address: &Address) -> String {
     let url = url(address);
     let (option, grpcurl) = match address {
@@ -111,6 +116,13 @@ fn greeting(address: &Address) -> String {
          poke.v1.PokeService/Publish\n\n\
          (poke is built by: cargo install --path client/rust)\n"
     )
+}
+
+fn url(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
+    }
 }
 
 /// What was asked for goes to standard output; the log goes to standard error.

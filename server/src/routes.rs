@@ -2,17 +2,17 @@
 
 use std::convert::Infallible;
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use tonic::{body::Body, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
-use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn, util::BoxCloneSyncService};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower::{Layer as _, service_fn};
+use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
 
 use crate::{
     backplane::Backplane,
-    config::{Config, Cors},
-    service::PokeService,
+    config::{self, Config},
+    service::{self, PokeService},
 };
 
 /// A day: browsers bound it further.
@@ -36,7 +36,7 @@ const RESPONSE_HEADERS: [&str; 5] =
     ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding", "connect-content-encoding"];
 
 /// All that clients can call.
-pub type Front = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+pub type Front = Cors<Routes>;
 
 /// The services of this configuration.
 ///
@@ -54,9 +54,14 @@ pub fn front<B: Backplane>(
         routes = routes.add_service(web.layer(reflection().build_v1()?));
         routes = routes.add_service(web.layer(reflection().build_v1alpha()?));
     }
-    let routes = routes.prepare();
-    let served = service_fn(move |request: Request<Body>| answer(routes.clone(), request));
-    Ok(BoxCloneSyncService::new(ServiceBuilder::new().layer(cors(&config.cors)).service(served)))
+    let routes = routes.into_axum_router().fallback_service(service_fn(nowhere));
+    Ok(cors(&config.cors).layer(Routes::from(routes).prepare()))
+}
+
+/// The answer to a request for a path that isn't served, in the protocol that it speaks.
+async fn nowhere<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
+    let (head, _) = request.into_parts();
+    Ok(service::unknown_method(&head))
 }
 
 /// With the descriptors of error details as well, so that grpcurl can print them.
@@ -67,23 +72,7 @@ fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-async fn answer(routes: Routes, request: Request<Body>) -> Result<Response<Body>, Infallible> {
-    let grpc = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"));
-    let response = routes.oneshot(request).await?;
-    let unknown = response.headers().get("grpc-status").is_some_and(|status| status == "12");
-    if unknown && !grpc {
-        // tonic answers in gRPC whatever it was asked in.
-        let mut missing = Response::new(Body::empty());
-        *missing.status_mut() = StatusCode::NOT_FOUND;
-        return Ok(missing);
-    }
-    Ok(response)
-}
-
-fn cors(settings: &Cors) -> CorsLayer {
+fn cors(settings: &config::Cors) -> CorsLayer {
     let origins = settings.origins.clone();
     let allowed = move |origin: &HeaderValue, _: &Parts| origins.iter().any(|allowed| allowed.matches(origin));
     CorsLayer::new()

@@ -156,7 +156,7 @@ struct Call<Q> {
 }
 
 /// In the caller's protocol, if it speaks any.
-fn unknown_method(head: &Parts) -> Response<Body> {
+pub(crate) fn unknown_method(head: &Parts) -> Response<Body> {
     let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| Protocol::of(head, shape).ok());
     match protocol {
         Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),

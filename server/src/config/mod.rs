@@ -23,7 +23,7 @@ pub use self::{
     mistake::{Mistake, Mistakes, Place},
     origin::Origin,
 };
-use crate::{domain, limits::Limits, registry};
+use crate::{domain, limits::Limits, registry, stream};
 
 /// Everything that can be set. `default()` is what holds without a file, the environment and flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Config {
     /// Where operators look.
     pub admin: Admin,
     /// A stream's life.
-    pub stream: Stream,
+    pub stream: stream::Settings,
     /// What is kept of the past over all domains.
     pub registry: registry::Settings,
     /// What holds for a domain that says nothing of its own.
@@ -57,7 +57,7 @@ impl Default for Config {
         Self {
             listen: Listen::default(),
             admin: Admin::default(),
-            stream: Stream::default(),
+            stream: stream::Settings::default(),
             registry: registry::Settings::default(),
             each_domain: domain::Settings::default(),
             limits: Limits::default(),
@@ -107,45 +107,6 @@ pub struct Admin {
 impl Default for Admin {
     fn default() -> Self {
         Self { listen: Some(Address::Tcp(([127, 0, 0, 1], 8081).into())) }
-    }
-}
-
-/// A stream's life.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stream {
-    /// The longest silence.
-    pub heartbeat_interval: Duration,
-    /// When a stream is told to reconnect.
-    pub max_age: Duration,
-    /// The part of `max_age` by which it varies from stream to stream.
-    pub max_age_jitter: f64,
-    /// How long a stream that was told to reconnect goes on.
-    pub move_timeout: Duration,
-    /// How long a client may leave what was sent unread.
-    pub stall_timeout: Duration,
-    /// How far clients spread their first retry after a loss that wasn't announced.
-    pub reconnect_spread: Duration,
-    /// How far clients spread their reload after a gap.
-    pub reload_spread: Duration,
-    /// Interests on one stream.
-    pub max_interests: usize,
-    /// Bytes that are replayed to one stream before it is told of a gap.
-    pub replay_bytes: usize,
-}
-
-impl Default for Stream {
-    fn default() -> Self {
-        Self {
-            heartbeat_interval: Duration::from_secs(20),
-            max_age: Duration::from_secs(3600),
-            max_age_jitter: 0.1,
-            move_timeout: Duration::from_secs(30),
-            stall_timeout: Duration::from_secs(30),
-            reconnect_spread: Duration::from_secs(5),
-            reload_spread: Duration::ZERO,
-            max_interests: 100,
-            replay_bytes: 4 << 20,
-        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Reading {
 
     /// What no single value shows.
     fn check(&mut self) {
-        let Config { listen, drain, limits, registry, each_domain, .. } = &self.config;
+        let Config { listen, drain, limits, stream, registry, each_domain, .. } = &self.config;
         let mut wrong = Vec::new();
         if listen.addresses.is_empty() {
             wrong.push(("listen.addresses", "must name at least one address".to_owned()));
@@ -111,7 +111,7 @@ impl Reading {
         if drain.grace + drain.window > drain.deadline {
             wrong.push(("drain.deadline", "must be at least drain.grace and drain.window together".to_owned()));
         }
-        if limits.requests_per_connection as usize <= limits.streams_per_connection {
+        if limits.requests_per_connection as usize <= stream.max_streams_per_connection {
             let message = "must be over limits.streams_per_connection, or open streams keep every other call waiting";
             wrong.push(("limits.requests_per_connection", message.to_owned()));
         }

@@ -38,6 +38,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
 
         setting("stream.heartbeat_interval", Span(secs(1)..=secs(60)), |c| &mut c.stream.heartbeat_interval,
             "The longest silence on a stream. 20s is well under the 60s after which common proxies cut an idle one."),
+        setting("stream.checkpoint_interval", Span(secs(1)..=secs(60)), |c| &mut c.stream.checkpoint_interval,
+            "The longest that a busy stream goes without a checkpoint. 60s is what the contract allows at most."),
         setting("stream.max_age", Span(secs(1)..=30 * DAY), |c| &mut c.stream.max_age,
             "When a stream is told to move to a new connection. 1h lets load spread over new servers within the hour."),
         setting("stream.max_age_jitter", Share(0.0..=0.5), |c| &mut c.stream.max_age_jitter,
@@ -74,9 +76,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
 
         setting("limits.connections", Count(1..=10_000_000), |c| &mut c.limits.connections,
             "Connections at once; one more is closed at once. 50,000 with a stream each take about 1 GiB."),
-        setting("limits.streams", Count(1..=100_000_000), |c| &mut c.limits.streams,
+        setting("limits.streams", Count(1..=100_000_000), |c| &mut c.stream.max_streams,
             "Streams at once; one more is refused with TOO_MANY_STREAMS. Twice the connections: most hold one."),
-        setting("limits.streams_per_connection", Count(1..=1_000_000), |c| &mut c.limits.streams_per_connection,
+        setting("limits.streams_per_connection", Count(1..=1_000_000), |c| &mut c.stream.max_streams_per_connection,
             "Streams at once on one connection; one more is refused with TOO_MANY_STREAMS. A client needs one; 100 \
              leaves room for a proxy that joins clients."),
         setting("limits.requests_per_connection", Count(2..=1_000_000), |c| &mut c.limits.requests_per_connection,

@@ -53,8 +53,8 @@ impl Life {
         Self {
             heartbeat_interval: settings.heartbeat_interval,
             checkpoint_interval: settings.checkpoint_interval.max(settings.heartbeat_interval),
-            move_window: settings.move_window,
-            move_deadline: settings.move_deadline,
+            move_window: settings.move_timeout / 3,
+            move_deadline: settings.move_timeout,
             last_sent: now,
             last_heartbeat: now,
             age: now + settings.max_age.mul_f64(1.0 + jitter),

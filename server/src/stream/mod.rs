@@ -29,7 +29,7 @@ pub use self::{
 use crate::{backplane::Start, interest::Interest, wire::Protocol};
 
 /// What every stream keeps to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Silence before a heartbeat. Below the 60 s after which proxies close what seems dead.
     pub heartbeat_interval: Duration,
@@ -39,10 +39,8 @@ pub struct Settings {
     pub max_age: Duration,
     /// How much longer or shorter that is for each stream, as a part of it, so that they don't move all at once.
     pub max_age_jitter: f64,
-    /// Within which a stream that reached its age moves.
-    pub move_window: Duration,
-    /// How long a stream that was asked to move goes on.
-    pub move_deadline: Duration,
+    /// How long a stream that was asked to move for its age goes on. Its client moves within the first third.
+    pub move_timeout: Duration,
     /// After which a client that doesn't read is cut off.
     pub stall_timeout: Duration,
     /// Over which the clients of a node that died come back.
@@ -66,8 +64,7 @@ impl Default for Settings {
             checkpoint_interval: Duration::from_secs(60),
             max_age: Duration::from_secs(3600),
             max_age_jitter: 0.1,
-            move_window: Duration::from_secs(10),
-            move_deadline: Duration::from_secs(30),
+            move_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             reconnect_spread: Duration::from_secs(5),
             reload_spread: Duration::from_secs(5),
@@ -82,7 +79,7 @@ impl Default for Settings {
 impl Settings {
     /// How often the clock looks at all streams: often enough that nothing is late by more than a twentieth.
     fn tick(&self) -> Duration {
-        let shortest = self.heartbeat_interval.min(self.max_age).min(self.move_deadline).min(self.stall_timeout);
+        let shortest = self.heartbeat_interval.min(self.max_age).min(self.move_timeout).min(self.stall_timeout);
         (shortest / 20).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 }
