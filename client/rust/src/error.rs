@@ -90,7 +90,7 @@ impl fmt::Display for Error {
             ErrorKind::Config => "the client is set up wrongly",
             ErrorKind::Data => "the data has no form on the wire",
             ErrorKind::Refused => "the server refused",
-            ErrorKind::Unavailable => "the server can't be reached just now",
+            ErrorKind::Unavailable => "the server is not available just now",
             ErrorKind::Token => "no token",
             ErrorKind::Protocol => "the server doesn't speak this protocol",
             ErrorKind::Closed => "the subscription is over",
