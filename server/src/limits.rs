@@ -54,17 +54,13 @@ impl Default for Limits {
 }
 
 /// Raises the process's limit on open files to what the system allows it, as each connection is one: the usual default
-/// is 1024. Complains if that isn't enough for `connections`.
-pub fn raise_open_files(connections: usize) {
+/// is 1024. Answers for how many connections that is enough; `None` for any number.
+pub fn raise_open_files() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     if let Err(error) = &raised {
         tracing::warn!(%error, "the limit on open files can't be raised");
     }
-    // None is no limit.
     let limit = if raised.is_ok() { maximum } else { current };
-    let wanted = connections as u64 + OTHER_FILES;
-    if let Some(limit) = limit.filter(|limit| *limit < wanted) {
-        tracing::warn!(limit, wanted, "fewer files may be open than limits.connections needs: some will be refused");
-    }
+    limit.map(|files| files.saturating_sub(OTHER_FILES))
 }

@@ -45,7 +45,11 @@ fn perform(invocation: Invocation) -> Result<(), Error> {
 
 async fn serve(invocation: Invocation) -> Result<(), Error> {
     log::start(&invocation.config.log);
-    limits::raise_open_files(invocation.config.limits.connections);
+    let room = limits::raise_open_files();
+    let wanted = invocation.config.limits.connections;
+    if let Some(room) = room.filter(|room| !invocation.dev && *room < wanted as u64) {
+        tracing::warn!(room, wanted, "the limit on open files leaves less room than limits.connections says");
+    }
     // Before anything is announced: whoever starts us may stop us at once.
     let mut signals = Signals::catch()?;
     let server = Server::bind(invocation.config).await?;

@@ -106,3 +106,116 @@ fn domains(settings: &config::Domains) -> Domains {
         None => named,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::{net::SocketAddr, time::Duration};
+
+    use bytes::Bytes;
+    use http::Request;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        task::JoinHandle,
+        time::{Instant, timeout},
+    };
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    /// A server of a test, embedded as a library.
+    struct Embedded {
+        address: SocketAddr,
+        admin: SocketAddr,
+        stop: CancellationToken,
+        task: JoinHandle<Result<(), Box<dyn Error + Send + Sync>>>,
+    }
+
+    impl Embedded {
+        async fn start(drain: config::Drain) -> Self {
+            let mut config = Config { drain, ..Config::dev() };
+            config.listen.addresses = vec!["127.0.0.1:0".parse().unwrap()];
+            config.admin.listen = Some("127.0.0.1:0".parse().unwrap());
+            let server = Server::bind(config).await.unwrap();
+            let address = tcp(server.addresses().next().unwrap());
+            let admin = tcp(server.admin_address().unwrap());
+            let stop = CancellationToken::new();
+            let task = tokio::spawn(server.run(stop.clone().cancelled_owned()));
+            Self { address, admin, stop, task }
+        }
+
+        /// The first line of what the operators' port answers.
+        async fn admin(&self, path: &str) -> String {
+            let mut socket = TcpStream::connect(self.admin).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            answer.lines().next().unwrap_or_default().to_owned()
+        }
+
+        /// Watches the server's health: a stream that nobody asks to move, and that never ends by itself.
+        async fn watch(&self) -> h2::RecvStream {
+            let socket = TcpStream::connect(self.address).await.unwrap();
+            let (mut send, connection) = h2::client::handshake(socket).await.unwrap();
+            tokio::spawn(connection);
+            let uri = format!("http://{}/grpc.health.v1.Health/Watch", self.address);
+            let request = Request::post(uri).header("content-type", "application/grpc").body(()).unwrap();
+            let (answer, mut body) = send.send_request(request, false).unwrap();
+            body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+            answer.await.unwrap().into_body()
+        }
+    }
+
+    fn tcp(address: &Address) -> SocketAddr {
+        match address {
+            Address::Tcp(address) => *address,
+            Address::Unix(_) => unreachable!("it listens on TCP"),
+        }
+    }
+
+    /// The status in a `HealthCheckResponse`, in its envelope.
+    async fn status(watch: &mut h2::RecvStream) -> u8 {
+        let message = timeout(Duration::from_secs(20), watch.data()).await.unwrap().unwrap().unwrap();
+        *message.last().unwrap()
+    }
+
+    const SERVING: u8 = 1;
+    const NOT_SERVING: u8 = 2;
+
+    #[tokio::test]
+    async fn health_and_readiness_go_off_before_the_listener_closes() {
+        let grace = Duration::from_secs(2);
+        let window = Duration::ZERO;
+        let server = Embedded::start(config::Drain { grace, window, deadline: Duration::from_secs(20) }).await;
+        let mut watch = server.watch().await;
+        assert_eq!(status(&mut watch).await, SERVING);
+        assert_eq!(server.admin("/readyz").await, "HTTP/1.1 200 OK");
+
+        let told = Instant::now();
+        server.stop.cancel();
+        assert_eq!(status(&mut watch).await, NOT_SERVING);
+        assert_eq!(server.admin("/readyz").await, "HTTP/1.1 503 Service Unavailable");
+        assert_eq!(server.admin("/healthz").await, "HTTP/1.1 200 OK");
+        // Within its grace it still takes whom a load balancer sends.
+        assert_eq!(status(&mut server.watch().await).await, NOT_SERVING);
+        drop(watch);
+        let address = server.address;
+        server.task.await.unwrap().unwrap();
+        assert!(told.elapsed() >= grace);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_cut_at_the_deadline() {
+        let deadline = Duration::from_secs(1);
+        let server = Embedded::start(config::Drain { grace: Duration::ZERO, window: Duration::ZERO, deadline }).await;
+        let mut watch = server.watch().await;
+        assert_eq!(status(&mut watch).await, SERVING);
+        server.stop.cancel();
+        timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap().unwrap();
+        assert_eq!(status(&mut watch).await, NOT_SERVING);
+        assert!(watch.data().await.is_none_or(|data| data.is_err()));
+    }
+}

@@ -93,38 +93,39 @@ impl Reading {
         if !self.config.listen.addresses.iter().all(Address::is_local) {
             let message = "without a configuration file every domain is open to everyone, so only loopback and UNIX \
                            sockets are served. To listen elsewhere, name your domains in a file: --config FILE";
-            self.mistake("listen.addresses", message);
+            self.mistake(&["listen.addresses"], message);
         }
     }
 
     /// What no single value shows.
     fn check(&mut self) {
-        let Config { listen, drain, limits, stream, registry, each_domain, .. } = &self.config;
-        let mut wrong = Vec::new();
+        let Config { listen, drain, limits, stream, registry, each_domain, .. } = self.config.clone();
+        let is_fixed = |address: &Address| !matches!(address, Address::Tcp(address) if address.port() == 0);
+        let repeats = |(i, address): (usize, &Address)| is_fixed(address) && listen.addresses[..i].contains(address);
         if listen.addresses.is_empty() {
-            wrong.push(("listen.addresses", "must name at least one address".to_owned()));
+            self.mistake(&["listen.addresses"], "listen.addresses must name at least one address");
         }
-        let again = (1..).zip(&listen.addresses).find(|(i, address)| listen.addresses[*i..].contains(address));
-        if let Some((_, address)) = again.filter(|(_, address)| !matches!(address, Address::Tcp(a) if a.port() == 0)) {
-            wrong.push(("listen.addresses", format!("names {address} twice")));
+        if listen.addresses.iter().enumerate().any(repeats) {
+            self.mistake(&["listen.addresses"], "listen.addresses names an address twice");
         }
         if drain.grace + drain.window > drain.deadline {
-            wrong.push(("drain.deadline", "must be at least drain.grace and drain.window together".to_owned()));
+            let keys = ["drain.deadline", "drain.window", "drain.grace"];
+            self.mistake(&keys, "drain.deadline must be at least drain.grace and drain.window together");
         }
         if limits.requests_per_connection as usize <= stream.max_streams_per_connection {
-            let message = "must be over limits.streams_per_connection, or open streams keep every other call waiting";
-            wrong.push(("limits.requests_per_connection", message.to_owned()));
+            let message = "limits.requests_per_connection must be over limits.streams_per_connection, or open streams \
+                           keep every other call waiting";
+            self.mistake(&["limits.requests_per_connection", "limits.streams_per_connection"], message);
         }
         if each_domain.retention.bytes > registry.budget {
-            wrong.push(("retention.bytes", "must not be over retention.budget".to_owned()));
-        }
-        for (key, message) in wrong {
-            self.mistake(key, &format!("{key} {message}"));
+            let message = "retention.bytes must not be over retention.budget";
+            self.mistake(&["retention.bytes", "retention.budget"], message);
         }
     }
 
-    fn mistake(&mut self, key: &str, message: &str) {
-        let place = self.places.get(key).cloned().unwrap_or(Place::Default);
+    /// A mistake in how `keys` go together. Its place is that of the first of them that was set.
+    fn mistake(&mut self, keys: &[&str], message: &str) {
+        let place = keys.iter().find_map(|key| self.places.get(key)).cloned().unwrap_or(Place::Default);
         self.mistakes.add(place, message);
     }
 }
@@ -232,6 +233,21 @@ retain_poke = 1
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("POKE_SERVER_LISTEN_ADDRESSES: without a configuration file"), "{found:?}");
         assert_eq!(read(Sources::default()).unwrap(), Config::dev());
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_blamed_on_what_was_set() {
+        let text = "listen.addresses = ['[::1]:1', '[::1]:1']\nretention.budget = '1MiB'\nretention.bytes = '2MiB'\n\
+                    limits.streams_per_connection = 200\n[domains.A]\n";
+        let found = mistakes(read(Sources {
+            file: Some(File { name: "poke.toml", text }),
+            variables: &[],
+            flags: &pairs(&[("drain.grace", "20s")]),
+        }));
+        let places: Vec<_> = found.iter().filter_map(|mistake| mistake.split(": ").next()).collect();
+        assert_eq!(places, ["poke.toml:1", "poke.toml:3", "poke.toml:4", "--drain.grace"]);
+        let free = pairs(&[("listen.addresses", "127.0.0.1:0,127.0.0.1:0")]);
+        assert!(read(Sources { flags: &free, ..Sources::default() }).is_ok());
     }
 
     #[test]
