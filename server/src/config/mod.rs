@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, over it the environment, over that flags.
 //!
-//! [`table`] describes each setting once; reading, `--help`, `--print-config` and every message come from there.
+//! `table` describes each setting once; reading, `--help`, `--print-config` and every message come from there.
 
 mod address;
 mod file;

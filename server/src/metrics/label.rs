@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// The values of one label: an enum without data, made by [`labels!`].
+/// The values of one label: an enum without data, made by `labels!`.
 pub trait Label: Copy + 'static {
     /// The label's name.
     const KEY: &'static str;
