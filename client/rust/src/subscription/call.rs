@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::interests::Generation;
-use crate::{Interest, clock::Moment};
+use crate::{Interest, Live, Outcome, clock::Moment};
 
 /// Names a call. A later call has a larger one.
 pub(super) type CallId = u64;
@@ -25,7 +25,7 @@ pub(super) struct Call {
     pub(super) id: CallId,
     /// What it was asked for, less what is over.
     pub(super) carried: BTreeMap<Interest, Generation>,
-    /// What it has not answered yet, and somebody waits for.
+    /// What it has not answered yet, the gap included if it has said that one comes, and somebody waits for.
     pub(super) pending: BTreeSet<Interest>,
     /// Since its welcome: how far the first retry is spread.
     pub(super) reconnect_spread: Option<Duration>,
@@ -70,9 +70,11 @@ impl Call {
         self.reconnect_spread = Some(reconnect_spread);
     }
 
-    /// An interest is live.
-    pub(super) fn live(&mut self, interest: &Interest, now: Moment) {
-        self.pending.remove(interest);
+    /// An interest is live. If it has lost something, its gap comes next.
+    pub(super) fn live(&mut self, live: &Live, now: Moment) {
+        if live.outcome != Outcome::Gap {
+            self.pending.remove(&live.interest);
+        }
         self.live_since.get_or_insert(now);
     }
 
@@ -92,7 +94,7 @@ impl Call {
         }
     }
 
-    /// Each of its interests is answered.
+    /// Each of its interests is answered, and the position from which on it is delivered is known.
     pub(super) fn is_settled(&self) -> bool {
         self.reconnect_spread.is_some() && self.pending.is_empty()
     }

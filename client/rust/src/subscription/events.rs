@@ -51,7 +51,7 @@ impl State {
     fn on_subscribed(&mut self, now: Moment, id: CallId, live: Live) {
         let Some(call) = self.call(id) else { return };
         let Some(generation) = call.carried.get(&live.interest).copied() else { return };
-        call.live(&live.interest, now);
+        call.live(&live, now);
         let Some(beginning) = self.interests.subscribed(id, generation, &live) else { return };
         let owed = beginning.owes_gap.then(|| Gap {
             interest: live.interest.clone(),
@@ -97,6 +97,9 @@ impl State {
             None => self.interests.owned_by(id),
         };
         for interest in concerned {
+            if let Some(call) = self.call(id) {
+                call.pending.remove(&interest);
+            }
             if self.interests.lost(id, &interest, &gap.position, is_new_epoch) {
                 self.tell(Event::Gap(Gap {
                     interest,

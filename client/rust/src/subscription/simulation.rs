@@ -140,7 +140,12 @@ impl Server {
         if !call.interests.contains(interest) || call.queue.iter().any(is_live) {
             return;
         }
-        call.queue.retain(|message| !matches!(message, Message::Poke(poke) if poke.interest == *interest));
+        // No checkpoint passes a hole.
+        call.queue.retain(|message| match message {
+            Message::Poke(poke) => poke.interest != *interest,
+            Message::Heartbeat { .. } => false,
+            _ => true,
+        });
         call.queue.push_back(gap(interest, GapReason::Lagged, position));
     }
 }

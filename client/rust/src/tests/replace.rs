@@ -5,7 +5,7 @@ use std::time::Duration;
 use poke_proto::v1::{self, GapReason, Outcome, ReconnectReason};
 
 use super::{SECOND, interest, next, peer::*, quiet, resumed, start};
-use crate::ErrorKind;
+use crate::{ErrorKind, Position};
 
 #[tokio::test(start_paused = true)]
 async fn a_move_goes_to_another_connection_and_loses_nothing() {
@@ -131,6 +131,22 @@ async fn a_change_before_the_first_stream_is_live_waits_for_it() {
     old.send_all([welcome(), fresh("a", 4)]).await;
     assert_eq!(resumed(&mut pokes).await, "live a Fresh");
     assert_eq!(peer.call().await.asks(), [("a".into(), Some(4)), ("b".into(), None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_a_gap_that_is_announced() {
+    let mut peer = Peer::new();
+    let mut pokes = peer.client().subscribe([interest("a").after(Position::new("old", 5))]);
+    let old = peer.call().await;
+    old.send_all([welcome(), subscribed("a", at(7), Outcome::Gap)]).await;
+    assert_eq!(resumed(&mut pokes).await, "live a Gap");
+    pokes.control().add(interest("b")).unwrap();
+    // Now it could only ask from where the loss began, and would be told of it, and of what follows, a second time.
+    assert!(peer.is_quiet_for(3 * SECOND).await);
+    old.send_all([gap(Some("a"), GapReason::EpochChanged, at(7)), poke("a", at(8))]).await;
+    assert_eq!(next(&mut pokes).await, "gap a EpochChanged 7");
+    assert_eq!(next(&mut pokes).await, "poke a 8");
+    assert_eq!(peer.call().await.asks(), [("a".into(), Some(7)), ("b".into(), None)]);
 }
 
 #[tokio::test(start_paused = true)]
