@@ -1,28 +1,35 @@
 //! The locks and atomics of the core, so that loom can put its own in their place.
+//!
+//! The models are built with `--cfg poke_loom` and not with `--cfg loom`: at that name tokio leaves out its network.
 
-#[cfg(loom)]
+pub(crate) use std::sync::Arc;
+
+#[cfg(poke_loom)]
 pub(crate) use self::model::*;
-#[cfg(not(loom))]
+#[cfg(not(poke_loom))]
 pub(crate) use self::real::*;
 
-#[cfg(not(loom))]
+/// Counters that nothing waits for and nothing is published through. The models leave them out, or they would multiply
+/// the interleavings without showing anything.
+pub(crate) mod counter {
+    pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+}
+
+#[cfg(not(poke_loom))]
 mod real {
-    pub(crate) use std::sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
-    };
+    pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
     pub(crate) use atomic_waker::AtomicWaker;
     pub(crate) use parking_lot::{Mutex, MutexGuard};
 }
 
-#[cfg(loom)]
+#[cfg(poke_loom)]
 mod model {
     pub(crate) use loom::{
         future::AtomicWaker,
         sync::{
-            Arc, MutexGuard,
-            atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+            MutexGuard,
+            atomic::{AtomicI64, AtomicU64, Ordering},
         },
     };
 

@@ -47,7 +47,7 @@ impl Default for Settings {
 }
 
 /// Enough that two cores rarely meet in one: a lookup holds a shard for well under a microsecond.
-const SHARDS: usize = if cfg!(loom) { 1 } else { 64 };
+const SHARDS: usize = if cfg!(poke_loom) { 1 } else { 64 };
 
 /// What a domain allows its interests, and the idempotency keys used in it.
 #[derive(Debug)]

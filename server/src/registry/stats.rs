@@ -1,7 +1,7 @@
 //! What a registry holds, and what it has let go.
 
 use crate::{
-    sync::{AtomicU64, AtomicUsize, Ordering},
+    sync::counter::{AtomicU64, AtomicUsize, Ordering},
     topic::Freed,
 };
 

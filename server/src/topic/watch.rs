@@ -34,9 +34,9 @@ impl Signal {
 
     /// Whom to wake from now on. Call it before [`Signal::take`], or a bit that is set in between is overlooked.
     pub fn register(&self, waker: &Waker) {
-        #[cfg(not(loom))]
+        #[cfg(not(poke_loom))]
         self.waker.register(waker);
-        #[cfg(loom)]
+        #[cfg(poke_loom)]
         self.waker.register_by_ref(waker);
     }
 
