@@ -90,7 +90,7 @@ pub enum Entry<'a> {
     Lost {
         /// The sequence of the last one.
         position: i64,
-        /// How many.
+        /// How many. An end that nobody reads for the window counts as one.
         missed: u64,
     },
     /// A poke.
@@ -183,7 +183,9 @@ impl Log {
         while self.items.front().is_some_and(|item| now.duration_since(item.accepted) >= window) {
             self.evict(&mut freed);
         }
-        let ended = self.end.take_if(|end| now.duration_since(end.accepted) >= window);
+        // Not before the pokes: times are read before the lock is had, so an end's can be a little earlier than theirs.
+        let due = |end: &mut Box<End>| self.items.is_empty() && now.duration_since(end.accepted) >= window;
+        let ended = self.end.take_if(due);
         if let Some(end) = &ended {
             self.first += 1;
             self.floor = end.sequence;
@@ -279,3 +281,6 @@ impl Log {
         if mark.next == total { head.max(mark.seen) } else { mark.seen }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,6 @@ impl Watchers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
