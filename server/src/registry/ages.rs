@@ -51,14 +51,30 @@ impl Ages {
         self.0.push(Reverse(Aged { oldest, topic }));
     }
 
-    fn pop(&mut self) -> Option<Arc<Topic>> {
-        self.0.pop().map(|Reverse(aged)| aged.topic)
+    fn pop(&mut self) -> Option<Aged> {
+        let Reverse(aged) = self.0.pop()?;
+        // What a busy hour needed isn't kept for good.
+        let (len, capacity) = (self.0.len(), self.0.capacity());
+        if capacity > 1024 && len < capacity / 8 {
+            self.0.shrink_to(len * 2);
+        }
+        Some(aged)
     }
 
     /// Takes out a topic that may retain something from before `horizon`.
     fn pop_older(&mut self, horizon: Instant) -> Option<Arc<Topic>> {
         self.0.peek().filter(|Reverse(aged)| aged.oldest <= horizon)?;
-        self.pop()
+        self.pop().map(|aged| aged.topic)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
     }
 }
 
@@ -80,19 +96,29 @@ impl Registry {
         // A little more than needed, so that the next publishes needn't do it again.
         let target = self.settings.budget - self.settings.budget / 16;
         let exceeded = || self.stats.retained_bytes.load(Ordering::Relaxed) > target;
-        let mut spared = Vec::new();
+        let (mut watched, mut spared) = (Ages::default(), Vec::new());
         while exceeded() {
-            let popped = self.ages.lock().pop();
-            match popped {
-                Some(topic) if topic.watchers.lock().is_empty() && self.evict_oldest(&topic) => self.put_back(topic),
-                Some(topic) => spared.push(topic),
-                None => break,
+            let Some(Aged { oldest, topic }) = self.ages.lock().pop() else { break };
+            if !topic.watchers.lock().is_empty() {
+                watched.push(oldest, topic);
+            } else if self.evict_oldest(&topic) {
+                self.put_back(topic);
+            } else {
+                spared.push(topic);
             }
         }
-        for topic in spared {
-            while exceeded() && self.evict_oldest(&topic) {}
-            self.put_back(topic);
+        while exceeded()
+            && let Some(Aged { topic, .. }) = watched.pop()
+        {
+            self.evict_oldest(&topic);
+            let oldest = topic.log.lock().oldest_poke();
+            match oldest {
+                Some(oldest) => watched.push(oldest, topic),
+                None => spared.push(topic),
+            }
         }
+        let watched = watched.0.into_iter().map(|Reverse(aged)| aged.topic);
+        watched.chain(spared).for_each(|topic| self.put_back(topic));
     }
 
     /// Lets a topic's oldest poke go. Says whether there was one: an end stays until its time.

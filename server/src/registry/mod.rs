@@ -7,6 +7,8 @@ mod ages;
 mod cursor;
 mod keys;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 use std::{
     hash::{BuildHasher, RandomState},

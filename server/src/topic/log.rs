@@ -140,8 +140,14 @@ impl Log {
         self.end.as_ref().map(|end| end.sequence)
     }
 
+    /// Since when it retains anything.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.items.front().map(|item| item.accepted).or(self.end.as_ref().map(|end| end.accepted))
+        self.oldest_poke().or(self.end.as_ref().map(|end| end.accepted))
+    }
+
+    /// Since when it retains pokes.
+    pub(crate) fn oldest_poke(&self) -> Option<Instant> {
+        self.items.front().map(|item| item.accepted)
     }
 
     /// Appends a poke. Answers what it costs. There must be no end.
