@@ -6,6 +6,8 @@
 mod ages;
 mod cursor;
 mod keys;
+#[cfg(all(test, poke_loom))]
+mod loom_models;
 mod stats;
 #[cfg(test)]
 mod tests;
