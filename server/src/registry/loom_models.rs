@@ -143,7 +143,7 @@ impl Stream {
         let signal = Arc::clone(&self.signal);
         block_on(poll_fn(|context| {
             signal.register(context.waker());
-            let raised = signal.take(0);
+            let raised = signal.take(0, u64::MAX);
             (0..self.cursors.len()).filter(|slot| raised & (1 << slot) != 0).for_each(|slot| self.read(slot));
             if self.seen.len() >= count { Poll::Ready(()) } else { Poll::Pending }
         }));

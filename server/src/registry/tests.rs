@@ -134,14 +134,14 @@ fn a_poke_raises_the_bit_of_its_interest() {
         let watcher = Watcher { signal: Arc::clone(&signal), slot };
         fixture.registry.attach(&interest(filter), Start::New, &watcher, &mut 0)
     });
-    assert_eq!(signal.take(0), 0, "subscribing is no news");
+    assert_eq!(signal.take(0, u64::MAX), 0, "subscribing is no news");
     fixture.publish("b");
-    assert_eq!(signal.take(0), 0b10);
+    assert_eq!(signal.take(0, u64::MAX), 0b10);
     assert!(fixture.end("a").is_ok());
-    assert_eq!(signal.take(0), 0b01);
+    assert_eq!(signal.take(0, u64::MAX), 0b01);
     drop(cursors);
     fixture.publish("b");
-    assert_eq!(signal.take(0), 0);
+    assert_eq!(signal.take(0, u64::MAX), 0);
 }
 
 #[test]

@@ -31,8 +31,8 @@ fn a_raise_wakes_once_until_it_is_taken() {
     signal.register(&bell.waker());
     assert!(signal.raise(1));
     assert!(!signal.raise(1), "the bit is still set");
-    assert_eq!((bell.rings(), signal.is_raised(), signal.take(0)), (1, true, 0b10));
-    assert_eq!((signal.is_raised(), signal.take(0)), (false, 0));
+    assert_eq!((bell.rings(), signal.is_raised(), signal.take(0, u64::MAX)), (1, true, 0b10));
+    assert_eq!((signal.is_raised(), signal.take(0, u64::MAX)), (false, 0));
     signal.register(&bell.waker());
     assert!(signal.raise(1));
     assert_eq!(bell.rings(), 2);
@@ -47,7 +47,19 @@ fn each_interest_of_a_full_stream_has_its_bit() {
     for slot in [0, 63, 64, 99] {
         signal.raise(slot);
     }
-    assert_eq!((signal.take(0), signal.take(1)), (1 | 1 << 63, 1 | 1 << 35));
+    assert_eq!((signal.take(0, u64::MAX), signal.take(1, u64::MAX)), (1 | 1 << 63, 1 | 1 << 35));
+}
+
+#[test]
+fn what_is_not_asked_for_or_put_back_stays_raised() {
+    let (signal, bell) = (Signal::new(2), Arc::new(Bell::default()));
+    signal.register(&bell.waker());
+    signal.raise(0);
+    signal.raise(1);
+    assert_eq!((signal.take(0, 0b01), signal.take(0, 0b01), signal.is_raised()), (0b01, 0, true));
+    let rings = bell.rings();
+    signal.put(0, 0b01);
+    assert_eq!((signal.take(0, u64::MAX), bell.rings()), (0b11, rings));
 }
 
 #[test]
@@ -55,7 +67,7 @@ fn a_raise_before_anyone_registers_is_found_by_taking() {
     let signal = Signal::new(1);
     assert!(signal.raise(0));
     signal.register(&Arc::new(Bell::default()).waker());
-    assert_eq!(signal.take(0), 1);
+    assert_eq!(signal.take(0, u64::MAX), 1);
 }
 
 #[test]
@@ -66,7 +78,7 @@ fn all_watchers_are_woken_and_those_who_left_are_not() {
         signals.iter().map(|signal| watchers.insert(Watcher { signal: Arc::clone(signal), slot: 1 })).collect();
     watchers.remove(keys[1]);
     watchers.wake();
-    assert_eq!(signals.iter().map(|signal| signal.take(0)).collect::<Vec<_>>(), [0b10, 0, 0b10]);
+    assert_eq!(signals.iter().map(|signal| signal.take(0, u64::MAX)).collect::<Vec<_>>(), [0b10, 0, 0b10]);
     assert_eq!(watchers.len(), 2);
 }
 
