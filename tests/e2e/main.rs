@@ -1,1 +1,18 @@
 //! End-to-end tests against the real server, by topic.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests fail by panicking")]
+
+mod contract_publish;
+mod contract_subscribe;
+mod drain;
+mod ended;
+mod errors;
+mod gap;
+mod heartbeat;
+mod idempotency;
+mod leaks;
+mod protocols;
+mod reconnect;
+mod resume;
+mod sizes;
+mod slow_reader;

@@ -4,20 +4,32 @@ use std::fmt::Display;
 
 /// A server's configuration file, built a line at a time. Everything not set is the server's own default; ports are
 /// always free ones on loopback.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     lines: Vec<String>,
-    address: Option<String>,
+    address: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Config {
-    /// A server with the default limits, on which every domain is open to everyone.
+    /// The default limits; every domain is open to everyone.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::without_domains().set("domains.\"*\"", "{}")
     }
 
-    /// Sets a key, in the dotted form of TOML, to a number or a boolean.
+    /// The default limits, and no domain at all.
+    #[must_use]
+    pub fn without_domains() -> Self {
+        Self { lines: Vec::new(), address: "127.0.0.1:0".into() }
+    }
+
+    /// Sets a key, in the dotted form of TOML, to a number, a boolean or a table.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Display) -> Self {
         self.lines.push(format!("{key} = {value}"));
@@ -33,12 +45,12 @@ impl Config {
     /// Listens on this address in place of a free port, as a server that replaces another one does.
     #[must_use]
     pub fn listen(mut self, address: impl Display) -> Self {
-        self.address = Some(address.to_string());
+        self.address = address.to_string();
         self
     }
 
     pub(crate) fn address(&self) -> &str {
-        self.address.as_deref().unwrap_or("127.0.0.1:0")
+        &self.address
     }
 
     pub(crate) fn file(&self) -> String {

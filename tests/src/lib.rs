@@ -14,6 +14,7 @@
 mod binaries;
 mod config;
 mod details;
+pub mod frames;
 pub mod http;
 mod metrics;
 mod publish;

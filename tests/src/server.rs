@@ -16,7 +16,7 @@ use std::{
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
-    Config, Metrics, Stream, binary, eventually, http,
+    Config, Metrics, Publisher, Stream, binary, eventually, http,
     v1::{Subscription, poke_service_client::PokeServiceClient},
     within,
 };
@@ -46,7 +46,7 @@ impl Server {
         let mut child = Command::new(binary("poke-server"))
             .arg("--config")
             .arg(&file)
-            .args(["--listen", config.address(), "--admin", "127.0.0.1:0"])
+            .args(["--listen.addresses", config.address(), "--admin.listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -84,10 +84,19 @@ impl Server {
     }
 
     /// A new connection.
-    pub async fn connect(&self) -> PokeServiceClient<Channel> {
+    pub async fn channel(&self) -> Channel {
         let endpoint = Endpoint::from_shared(self.url()).expect("a valid URL");
-        let channel = within("a connection", endpoint.connect()).await.expect("the server accepts");
-        PokeServiceClient::new(channel)
+        within("a connection", endpoint.connect()).await.expect("the server accepts")
+    }
+
+    /// A client on a new connection.
+    pub async fn connect(&self) -> PokeServiceClient<Channel> {
+        PokeServiceClient::new(self.channel().await)
+    }
+
+    /// A publisher on a new connection.
+    pub async fn publisher(&self) -> Publisher {
+        Publisher::new(self.channel().await)
     }
 
     /// A Subscribe on a connection of its own.

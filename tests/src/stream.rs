@@ -4,8 +4,8 @@ use tonic::{Code, Status, Streaming, transport::Channel};
 
 use crate::{
     v1::{
-        Interest, Latest, Outcome, Poke, Position, SubscribeRequest, SubscribeResponse, Subscribed, Subscription,
-        Welcome, poke_service_client::PokeServiceClient, subscribe_response, subscription::Start,
+        Interest, Latest, Outcome, Poke, Position, Reconnect, SubscribeRequest, SubscribeResponse, Subscribed,
+        Subscription, Welcome, poke_service_client::PokeServiceClient, subscribe_response, subscription::Start,
     },
     within,
 };
@@ -154,6 +154,11 @@ impl Stream {
                 return found;
             }
         }
+    }
+
+    /// Reads on until the client is asked to move.
+    pub async fn asked_to_move(&mut self) -> Reconnect {
+        self.until(|event| if let Event::Reconnect(reconnect) = event { Some(reconnect) } else { None }).await
     }
 
     /// Reads to the end and gives the status; OK when the server closed without an error.

@@ -1,0 +1,235 @@
+//! Bad input of every field and shape gets the documented code, details and message; other streams never notice.
+
+use poke_tests::{
+    Config, Server, Stream, interest, latest, new_pokes, refusal, request, text,
+    v1::{Audience, Interest, Outcome, PublishRequest},
+};
+use tonic::Code;
+
+/// A valid request to spoil.
+fn fine() -> PublishRequest {
+    request(&interest("fine"), Some(text("x")))
+}
+
+/// Everything that can be wrong with a Publish, with the code, the reason and the field that the contract names.
+fn bad_publishes() -> Vec<(PublishRequest, Code, &'static str, &'static str)> {
+    use Code::InvalidArgument;
+    let domain = |domain: &str| PublishRequest { domain: domain.into(), ..fine() };
+    let filter = |filter: &str| PublishRequest { filter: filter.into(), ..fine() };
+    let customer = Audience::Customer as i32;
+    let to = |audience, id: &str| PublishRequest { audience, customer_id: id.into(), ..fine() };
+    let key = |key: &str| PublishRequest { idempotency_key: key.into(), ..fine() };
+    vec![
+        (domain(""), InvalidArgument, "INVALID_DOMAIN", "domain"),
+        (domain(&"d".repeat(65)), InvalidArgument, "INVALID_DOMAIN", "domain"),
+        (domain("A B"), InvalidArgument, "INVALID_DOMAIN", "domain"),
+        (domain("PLAYLIST\n"), InvalidArgument, "INVALID_DOMAIN", "domain"),
+        (domain("ÄÖ"), InvalidArgument, "INVALID_DOMAIN", "domain"),
+        (filter(""), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter(&"f".repeat(257)), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter(&"é".repeat(129)), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter(&"f".repeat(100_000)), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\0b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\nb"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{1b}[2Jb"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{7f}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{9f}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{2028}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{2029}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{61c}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{200e}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{202e}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (filter("a\u{2067}b"), InvalidArgument, "INVALID_FILTER", "filter"),
+        (to(99, ""), InvalidArgument, "INVALID_AUDIENCE", "audience"),
+        (to(-1, ""), InvalidArgument, "INVALID_AUDIENCE", "audience"),
+        (to(0, "customer"), InvalidArgument, "INVALID_CUSTOMER", "customer_id"),
+        (to(customer, ""), InvalidArgument, "INVALID_CUSTOMER", "customer_id"),
+        (to(customer, "a\nb"), InvalidArgument, "INVALID_CUSTOMER", "customer_id"),
+        (to(customer, &"c".repeat(257)), InvalidArgument, "INVALID_CUSTOMER", "customer_id"),
+        (key(&"k".repeat(129)), InvalidArgument, "INVALID_IDEMPOTENCY_KEY", "idempotency_key"),
+        (key("ké"), InvalidArgument, "INVALID_IDEMPOTENCY_KEY", "idempotency_key"),
+        (key("a\u{7}b"), InvalidArgument, "INVALID_IDEMPOTENCY_KEY", "idempotency_key"),
+    ]
+}
+
+#[tokio::test]
+async fn bad_input_gets_its_code_reason_and_field_and_is_never_echoed() {
+    let server = Server::start(Config::new()).await;
+    let mut publisher = server.publisher().await;
+    let mut bystander = server.subscribe([new_pokes(interest("fine"))]).await;
+    bystander.live(Outcome::Fresh).await;
+    for (bad, code, reason, field) in bad_publishes() {
+        let status = publisher.send(bad.clone()).await.expect_err(reason);
+        let refused = refusal(&status);
+        assert_eq!((refused.code, refused.reason.as_str()), (code, reason), "{status:?}");
+        assert_eq!(refused.fields, [field], "{reason}");
+        assert_eq!(refused.retry, None, "{reason}: a retry can't help");
+        for input in [&bad.domain, &bad.filter, &bad.customer_id, &bad.idempotency_key] {
+            // The fields that are fine may be words of the message.
+            let odd = input.len() > 8 || !input.is_ascii() || input.contains(char::is_control);
+            assert!(!odd || !refused.message.contains(input.as_str()), "{reason}: the input is echoed");
+        }
+    }
+    publisher.poke(&interest("fine"), "untouched").await;
+    assert_eq!(bystander.data(1).await, ["untouched"], "other streams never notice");
+    assert!(server.metrics().await.sum_where("poke_publish_refused_total", "invalid_argument") >= 20.0);
+}
+
+#[tokio::test]
+async fn several_mistakes_are_named_together() {
+    let server = Server::start(Config::new()).await;
+    let all = PublishRequest {
+        domain: "a b".into(),
+        filter: "\n".into(),
+        audience: 9,
+        customer_id: "\0".into(),
+        idempotency_key: "ü".into(),
+        ..fine()
+    };
+    let refused = refusal(&server.publisher().await.send(all).await.expect_err("all is wrong"));
+    assert_eq!(refused.code, Code::InvalidArgument);
+    assert!(!refused.fields.is_empty() && refused.fields.len() <= 8, "{:?}", refused.fields);
+}
+
+#[tokio::test]
+async fn no_input_can_forge_a_line_of_the_log() {
+    let config = Config::new().text("log.level", "trace,h2=info,hyper=info,hyper_util=info");
+    let server = Server::start(config).await;
+    let mut publisher = server.publisher().await;
+    let forged = "x\nFORGED \u{1b}[31mERROR\u{1b}[0m line \u{2028} FORGED";
+    for bad in [
+        PublishRequest { domain: forged.into(), ..fine() },
+        PublishRequest { filter: forged.into(), ..fine() },
+        PublishRequest { customer_id: forged.into(), ..fine() },
+        PublishRequest { idempotency_key: forged.into(), ..fine() },
+    ] {
+        publisher.send(bad).await.expect_err("it is malformed");
+    }
+    // Valid, and shown nowhere raw: data is the users'.
+    publisher.publish(&interest("C:\\new\\x1b[31m"), text(forged)).await;
+    drop(server.subscribe([new_pokes(interest(forged)), latest(interest("C:\\new\\x1b[31m"))]).await);
+    server.metric_becomes("poke_streams_open", |streams| streams == 0.0).await;
+    for line in server.log() {
+        assert!(!line.starts_with("FORGED") && !line.contains('\u{1b}') && !line.contains('\u{2028}'), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_that_is_not_configured_is_unknown() {
+    let server = Server::start(Config::without_domains().set("domains.SCORE", "{}")).await;
+    let mut publisher = server.publisher().await;
+    let refused = refusal(&publisher.send(fine()).await.expect_err("PLAYLIST isn't configured"));
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::NotFound, "UNKNOWN_DOMAIN"));
+    assert!(!refused.message.contains("PLAYLIST"));
+    let score = Interest { domain: "SCORE".into(), ..interest("7") };
+    let mut stream = server.subscribe([new_pokes(interest("7")), new_pokes(score.clone())]).await;
+    let poke_tests::Event::Rejected(rejected) = stream.next().await else { panic!("not rejected") };
+    assert_eq!((rejected.code, rejected.reason.as_str()), (Code::NotFound as i32, "UNKNOWN_DOMAIN"));
+    stream.live(Outcome::Fresh).await;
+    publisher.poke(&score, "1:0").await;
+    assert_eq!(stream.data(1).await, ["1:0"]);
+}
+
+#[tokio::test]
+async fn naming_the_audience_that_a_domain_is_not_for_is_refused() {
+    let config = Config::new().set("domains.MINE", "{ audience = \"customer\" }");
+    let server = Server::start(config).await;
+    let mut publisher = server.publisher().await;
+    let customer = Audience::Customer as i32;
+    let to_customer = PublishRequest { audience: customer, customer_id: "c-1".into(), ..fine() };
+    let to_everyone = PublishRequest { domain: "MINE".into(), ..fine() };
+    for wrong in [to_customer, to_everyone] {
+        let refused = refusal(&publisher.send(wrong).await.expect_err("the other audience"));
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "WRONG_AUDIENCE"));
+    }
+    let mine = Interest { domain: "MINE".into(), ..interest("7") };
+    let mut stream = server.subscribe([new_pokes(mine), new_pokes(interest("open"))]).await;
+    let poke_tests::Event::Rejected(rejected) = stream.next().await else { panic!("not rejected") };
+    assert_eq!((rejected.code, rejected.reason.as_str()), (Code::FailedPrecondition as i32, "WRONG_AUDIENCE"));
+    stream.live(Outcome::Fresh).await;
+}
+
+#[tokio::test]
+async fn a_customers_pokes_are_refused_until_customers_can_be_verified() {
+    let server = Server::start(Config::new().set("domains.MINE", "{ audience = \"customer\" }")).await;
+    let mine = Interest { domain: "MINE".into(), audience: Audience::Customer as i32, ..interest("7") };
+    let mut stream = server.subscribe([new_pokes(mine)]).await;
+    let poke_tests::Event::Rejected(rejected) = stream.next().await else { panic!("not rejected") };
+    assert_eq!((rejected.code, rejected.reason.as_str()), (Code::Unauthenticated as i32, "CUSTOMER_REQUIRED"));
+    assert_eq!(stream.end().await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn the_server_and_a_connection_hold_so_many_streams_and_no_more() {
+    let config = Config::new().set("limits.streams", 5).set("limits.streams_per_connection", 3);
+    let server = Server::start(config).await;
+    let mut first = server.connect().await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(Stream::open(&mut first, [new_pokes(interest("x"))]).await);
+    }
+    let of_connection = Stream::try_open(&mut first, [new_pokes(interest("x"))]).await.expect_err("a fourth");
+    let mut second = server.connect().await;
+    for _ in 0..2 {
+        held.push(Stream::open(&mut second, [new_pokes(interest("x"))]).await);
+    }
+    let of_server = Stream::try_open(&mut second, [new_pokes(interest("x"))]).await.expect_err("a sixth");
+    for status in [of_connection, of_server] {
+        let refused = refusal(&status);
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+        assert!(refused.retry.is_some());
+    }
+    // The place of one that leaves is free.
+    held.pop();
+    poke_tests::eventually("a free place", async || {
+        Stream::try_open(&mut second, [new_pokes(interest("x"))]).await.ok().map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_that_was_told_to_move_does_not_count_against_the_limits() {
+    let config = Config::new().set("limits.streams", 1).text("stream.max_age", "1s").text("stream.move_timeout", "60s");
+    let server = Server::start(config).await;
+    let mut old = server.subscribe([new_pokes(interest("x"))]).await;
+    old.asked_to_move().await;
+    let mut new = server.subscribe([new_pokes(interest("x"))]).await;
+    new.live(Outcome::Fresh).await;
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_unimplemented() {
+    let server = Server::start(Config::new()).await;
+    for path in ["/poke.v1.PokeService/Nudge", "/poke.v2.PokeService/Publish", "/nothing.at.All/X"] {
+        let codec = tonic_prost::ProstCodec::<PublishRequest, PublishRequest>::default();
+        let mut grpc = tonic::client::Grpc::new(server.channel().await);
+        grpc.ready().await.unwrap();
+        let answer = grpc.unary(tonic::Request::new(fine()), http::uri::PathAndQuery::from_static(path), codec);
+        let refused = refusal(&answer.await.expect_err(path));
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::Unimplemented, "UNKNOWN_METHOD"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn ends_that_can_not_be_kept_are_refused_for_now() {
+    let config = Config::new().text("retention.ends_budget", "1MiB");
+    let server = Server::start(config).await;
+    let mut client = server.connect().await;
+    let mut full = None;
+    for i in 0..100 {
+        let request = poke_tests::v1::EndInterestRequest {
+            domain: "PLAYLIST".into(),
+            filter: i.to_string(),
+            data: Some(text(&"x".repeat(100_000))),
+            ..Default::default()
+        };
+        if let Err(status) = client.end_interest(request).await {
+            full = Some(status);
+            break;
+        }
+    }
+    let refused = refusal(&full.expect("10 MB of ends don't fit into 1 MiB"));
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::Unavailable, "BACKPLANE_UNAVAILABLE"));
+    assert!(refused.retry.is_some());
+    server.publisher().await.poke(&interest("another"), "pokes are taken").await;
+}

@@ -1,0 +1,228 @@
+//! HTTP/2 frames by hand (RFC 9113): what a client library hides is what some tests look at, such as GOAWAY, and a
+//! client library costs more than the load that it makes.
+//!
+//! Only what a well-behaved server needs is here: no header decoding, and no limits on the server.
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use prost::Message;
+use std::{io, net::SocketAddr};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::within;
+
+/// Frame types (RFC 9113, section 6).
+pub mod kind {
+    /// Carries messages.
+    pub const DATA: u8 = 0;
+    /// Opens a stream, and carries trailers.
+    pub const HEADERS: u8 = 1;
+    /// Ends one stream.
+    pub const RST_STREAM: u8 = 3;
+    /// Announces parameters.
+    pub const SETTINGS: u8 = 4;
+    /// Asks for an answer.
+    pub const PING: u8 = 6;
+    /// Says that the connection takes no new streams.
+    pub const GOAWAY: u8 = 7;
+    /// Allows more data.
+    pub const WINDOW_UPDATE: u8 = 8;
+}
+
+/// Flags: on DATA and HEADERS the end of the stream; on SETTINGS and PING an answer.
+pub const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+const HEAD: usize = 9;
+/// The largest window that the protocol knows.
+const WIDEST: u32 = (1 << 31) - 1;
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// One of [`kind`].
+    pub kind: u8,
+    /// Its flags.
+    pub flags: u8,
+    /// Its stream, 0 for the connection.
+    pub stream: u32,
+    /// What it carries.
+    pub payload: Bytes,
+}
+
+/// One HTTP/2 connection.
+#[derive(Debug)]
+pub struct Connection {
+    socket: TcpStream,
+    input: BytesMut,
+    output: BytesMut,
+    next_stream: u32,
+    unacknowledged: u32,
+}
+
+impl Connection {
+    /// Connects, with windows so wide that the server never waits for one.
+    ///
+    /// # Panics
+    /// When the server doesn't accept.
+    pub async fn open(address: SocketAddr) -> Self {
+        Self::open_with_window(address, WIDEST).await
+    }
+
+    /// As [`Connection::open`], with a given window for each stream.
+    ///
+    /// # Panics
+    /// When the server doesn't accept.
+    pub async fn open_with_window(address: SocketAddr, window: u32) -> Self {
+        let socket = within("a connection", TcpStream::connect(address)).await.expect("the server accepts");
+        socket.set_nodelay(true).expect("a TCP socket");
+        let (input, output) = (BytesMut::with_capacity(64 << 10), BytesMut::new());
+        let mut connection = Self { socket, input, output, next_stream: 1, unacknowledged: 0 };
+        connection.output.put_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        // No dynamic table for headers, since nobody here decodes them; no push; the window.
+        let mut settings = BytesMut::new();
+        for (id, value) in [(1, 0), (2, 0), (4, window)] {
+            settings.put_u16(id);
+            settings.put_u32(value);
+        }
+        connection.put(kind::SETTINGS, 0, 0, &settings);
+        connection.put(kind::WINDOW_UPDATE, 0, 0, &(WIDEST - 65_535).to_be_bytes());
+        connection.flush().await.expect("a new connection takes a few bytes");
+        connection
+    }
+
+    /// Starts a call of a method of `poke.v1.PokeService`, and gives its stream. Nothing is sent before
+    /// [`Connection::flush`].
+    pub fn call(&mut self, method: &str, message: &impl Message) -> u32 {
+        let stream = self.next_stream;
+        self.next_stream += 2;
+        let mut headers = BytesMut::new();
+        // POST and http are in HPACK's static table; the others go as literals (RFC 7541, section 6.2.2).
+        headers.put_slice(&[0x83, 0x86]);
+        let path = format!("/poke.v1.PokeService/{method}");
+        for (name, value) in [(":path", path.as_str()), (":authority", "localhost"), ("te", "trailers")] {
+            literal(&mut headers, name, value);
+        }
+        literal(&mut headers, "content-type", "application/grpc");
+        self.put(kind::HEADERS, END_HEADERS, stream, &headers);
+        let mut body = BytesMut::new();
+        body.put_u8(0);
+        body.put_u32(u32::try_from(message.encoded_len()).expect("test messages are small"));
+        message.encode(&mut body).expect("the buffer grows");
+        for (start, chunk) in body.chunks(16 << 10).enumerate() {
+            let last = (start + 1) * (16 << 10) >= body.len();
+            self.put(kind::DATA, if last { END_STREAM } else { 0 }, stream, chunk);
+        }
+        stream
+    }
+
+    /// Appends a frame to what is to be sent.
+    pub fn put(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).expect("a frame holds at most 16 MiB");
+        self.output.put_uint(length.into(), 3);
+        self.output.put_slice(&[kind, flags]);
+        self.output.put_u32(stream);
+        self.output.put_slice(payload);
+    }
+
+    /// Sends what was put.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.socket.write_all_buf(&mut self.output).await
+    }
+
+    /// The next frame, `None` at the end of the connection. Settings and pings are answered, windows kept open.
+    pub async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.buffered() {
+                self.flush().await.ok()?;
+                return Some(frame);
+            }
+            // An error is an end too: the server may reset the connection.
+            if within("a frame", self.socket.read_buf(&mut self.input)).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Waits until something has arrived, without a limit; false at the end of the connection.
+    pub async fn fill(&mut self) -> bool {
+        self.input.reserve(64 << 10);
+        self.socket.read_buf(&mut self.input).await.unwrap_or(0) > 0
+    }
+
+    /// The next frame that has arrived as a whole. Answers are put, not sent.
+    pub fn buffered(&mut self) -> Option<Frame> {
+        let head: [u8; HEAD] = self.input.get(..HEAD)?.try_into().ok()?;
+        let length = usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).ok()?;
+        if self.input.len() < HEAD + length {
+            return None;
+        }
+        self.input.advance(HEAD);
+        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        let payload = self.input.split_to(length).freeze();
+        let frame = Frame { kind: head[3], flags: head[4], stream, payload };
+        self.answer(&frame);
+        Some(frame)
+    }
+
+    fn answer(&mut self, frame: &Frame) {
+        match frame.kind {
+            kind::SETTINGS if frame.flags & ACK == 0 => self.put(kind::SETTINGS, ACK, 0, &[]),
+            kind::PING if frame.flags & ACK == 0 => self.put(kind::PING, ACK, 0, &frame.payload),
+            kind::DATA => {
+                // Streams' windows are as wide as can be; the connection's is topped up.
+                self.unacknowledged += u32::try_from(frame.payload.len()).unwrap_or(WIDEST);
+                if self.unacknowledged > 1 << 20 {
+                    let read = std::mem::take(&mut self.unacknowledged);
+                    self.put(kind::WINDOW_UPDATE, 0, 0, &read.to_be_bytes());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the connection by RST, as a crashed phone's network does, or by FIN.
+    pub fn close(self, abruptly: bool) {
+        if abruptly {
+            self.socket.set_zero_linger().expect("a TCP socket");
+        }
+    }
+}
+
+fn literal(headers: &mut BytesMut, name: &str, value: &str) {
+    headers.put_u8(0);
+    for text in [name, value] {
+        headers.put_u8(u8::try_from(text.len()).expect("short headers"));
+        headers.put_slice(text.as_bytes());
+    }
+}
+
+/// The messages of one stream, put together from its DATA frames.
+#[derive(Clone, Debug, Default)]
+pub struct Messages(BytesMut);
+
+impl Messages {
+    /// Adds what a DATA frame carried.
+    pub fn push(&mut self, payload: &[u8]) {
+        self.0.extend_from_slice(payload);
+    }
+
+    /// The next message that is complete.
+    ///
+    /// # Panics
+    /// When the server sent something else.
+    pub fn pop<M: Message + Default>(&mut self) -> Option<M> {
+        let head: [u8; 5] = self.0.get(..5)?.try_into().ok()?;
+        let length = usize::try_from(u32::from_be_bytes([head[1], head[2], head[3], head[4]])).ok()?;
+        if self.0.len() < 5 + length {
+            return None;
+        }
+        self.0.advance(5);
+        Some(M::decode(self.0.split_to(length)).expect("the server sends the contract's messages"))
+    }
+}
