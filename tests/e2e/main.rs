@@ -14,5 +14,6 @@ mod leaks;
 mod protocols;
 mod reconnect;
 mod resume;
+mod sdk;
 mod sizes;
 mod slow_reader;
