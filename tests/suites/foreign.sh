@@ -4,7 +4,7 @@ python=$(tool "python-$(sha256sum <tests/python/requirements.txt | head -c 12)" 
 grpcurl=$(tool grpcurl-1.9.4 install_grpcurl)
 buf=$(tool buf-1.75.0 install_buf)
 export POKE_GRPCURL=$grpcurl/grpcurl POKE_BUF=$buf/node_modules/.bin/buf POKE_PYTHON=$python/bin/python
-export POKE_BIN_DIR=$PWD/target/release PYTHONPATH=$PWD/target/python-stubs
+export POKE_BIN_DIR=$CARGO_TARGET_DIR/release PYTHONPATH=$CARGO_TARGET_DIR/python-stubs
 
 # The stubs are made as a user would make them.
 rm -rf "$PYTHONPATH"

@@ -1,5 +1,5 @@
 # Many streams at once, at a size that a small machine takes in a few seconds. The full size is the program's default.
-export POKE_BIN_DIR=$PWD/target/release
+export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
 report=$(mktemp)
 check "2,000 streams, 5 pokes a second to each" cargo run --release --package poke-tests --bin scale -- \
     --streams 1000 --seconds 10 >"$report"
