@@ -255,16 +255,6 @@ async fn unknown_fields_of_a_request_are_ignored() {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-#[tokio::test]
-async fn a_publish_past_its_deadline_says_so() {
-    let server = Server::start(Config::new()).await;
-    let mut publisher = server.publisher().await;
-    let mut request = tonic::Request::new(request(&interest("late"), Some(text("x"))));
-    request.metadata_mut().insert("grpc-timeout", "0n".parse().expect("valid metadata"));
-    let status = publisher.send(request).await.expect_err("the deadline has passed");
-    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-}
-
 /// Encodings of `google.protobuf.Value` that no JSON gives.
 mod raw {
     pub(super) fn number(number: f64) -> Vec<u8> {

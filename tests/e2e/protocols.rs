@@ -115,6 +115,20 @@ async fn every_end_that_the_server_makes_carries_a_status_over_grpc_web_too() {
 }
 
 #[tokio::test]
+async fn a_call_ends_when_the_callers_own_deadline_passes() {
+    let server = Server::start(Config::new()).await;
+    let subscribe = SubscribeRequest { subscriptions: vec![new_pokes(interest("short"))] };
+    let request = Request::post(method(&server, "Subscribe"))
+        .header("content-type", "application/grpc-web+proto")
+        .header("grpc-timeout", "500m")
+        .body(Full::new(framed(&subscribe).into()));
+    let answer = plain::send(request.unwrap()).await;
+    let (_, trailers) = frames(answer.body).pop().expect("an answer");
+    let trailers = String::from_utf8_lossy(&trailers).to_lowercase();
+    assert!(trailers.contains("grpc-status: 4") || trailers.contains("grpc-status:4"), "{trailers}");
+}
+
+#[tokio::test]
 async fn grpc_over_http_2_ends_with_trailers_too() {
     let server = Server::start(Config::new()).await;
     let mut publisher = server.publisher().await;

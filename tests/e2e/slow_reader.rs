@@ -78,7 +78,8 @@ async fn a_stalled_reader_ends_with_a_status_of_its_own() {
         reads.poke().await;
     }
     server.metric_becomes("poke_streams_open", |streams| streams == 1.0).await;
-    assert!(server.metrics().await.sum_where("poke_streams_ended_total", "stalled") == 1.0);
+    let ended = server.metrics().await;
+    assert_eq!(ended.sum_where("poke_streams_ended_total", "stalled"), 1.0, "{ended:?}");
     let refused = refusal(&stalled.end().await);
     assert_eq!((refused.code, refused.reason.as_str()), (Code::Aborted, "CLIENT_STALLED"));
     assert!(refused.retry.is_some());

@@ -1,12 +1,13 @@
 //! The configuration of a server under test.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
-/// A server's configuration file, built a line at a time. Everything not set is the server's own default; ports are
+/// A server's configuration file, built a key at a time; the last value of a key holds. Everything not set is the server's own default; ports are
 /// always free ones on loopback.
 #[derive(Clone, Debug)]
 pub struct Config {
-    lines: Vec<String>,
+    /// Values in TOML, by dotted key.
+    settings: BTreeMap<String, String>,
     address: String,
 }
 
@@ -26,13 +27,13 @@ impl Config {
     /// The default limits, and no domain at all.
     #[must_use]
     pub fn without_domains() -> Self {
-        Self { lines: Vec::new(), address: "127.0.0.1:0".into() }
+        Self { settings: BTreeMap::new(), address: "127.0.0.1:0".into() }
     }
 
     /// Sets a key, in the dotted form of TOML, to a number, a boolean or a table.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Display) -> Self {
-        self.lines.push(format!("{key} = {value}"));
+        self.settings.insert(key.into(), value.to_string());
         self
     }
 
@@ -54,6 +55,6 @@ impl Config {
     }
 
     pub(crate) fn file(&self) -> String {
-        self.lines.join("\n")
+        self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
     }
 }

@@ -59,6 +59,8 @@ impl Server {
         ];
         let (address, admin) = eventually("the server to listen", async || {
             let lines = lock(&log);
+            let ended = child.try_wait().expect("the server is our child");
+            assert!(ended.is_none(), "the server didn't start: {ended:?} {lines:#?}");
             Some((announced(&lines, "listening on http://")?, announced(&lines, "admin on http://")?))
         })
         .await;
