@@ -30,7 +30,6 @@ use crate::{
     domain::{Audience, Domain, Domains},
     error::{Error, Faults, Kind},
     frame::MAX_POKE_BYTES,
-    interest::{Interest, Recipients},
     stream::Streams,
     wire::{self, Limit, Protocol, Shape, UnaryRequest, UnaryResponse},
 };
@@ -137,12 +136,14 @@ impl<B: Backplane> Shared<B> {
         Ok(Instant::now() + timeout.min(self.request_timeout))
     }
 
-    /// The domain of an interest, if it is for that audience.
-    fn domain_of(&self, interest: &Interest) -> Result<&Arc<Domain>, Error> {
-        let domain = self.domains.get(interest.domain()).ok_or(Kind::UnknownDomain)?;
-        match (domain.audience, interest.recipients()) {
-            (Audience::Everyone, Recipients::Everyone) | (Audience::Customer, Recipients::Customer(_)) => Ok(domain),
-            _ => Err(Kind::WrongAudience.into()),
+    /// A domain, if it is for that audience and the caller may speak to it.
+    fn domain_for(&self, name: &str, audience: Audience) -> Result<&Arc<Domain>, Error> {
+        let domain = self.domains.get(name).ok_or(Kind::UnknownDomain)?;
+        match audience {
+            _ if domain.audience != audience => Err(Kind::WrongAudience.into()),
+            // No token is verified yet, so nobody is known to be a customer, or to have the right to speak to one.
+            Audience::Customer => Err(Kind::CustomerRequired.into()),
+            Audience::Everyone => Ok(domain),
         }
     }
 }

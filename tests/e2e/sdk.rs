@@ -7,6 +7,7 @@ use std::{
 
 use poke_client::{Client, Event, Gap, GapReason, Interest, Live, Outcome, Poke, Publish, Subscription};
 use poke_tests::{Config, Data, Proxy, Server, within};
+use tokio::{sync::watch, task::JoinSet};
 
 fn client(url: &str) -> Client {
     Client::builder(url).build().expect("a valid URL")
@@ -272,14 +273,30 @@ struct Seen {
 }
 
 impl Seen {
+    /// Reads all the time, as an app does, until it has the number that it is told in the end.
+    async fn collect(mut pokes: Subscription, mut last: watch::Receiver<Option<i64>>) -> Self {
+        let mut seen = Self::default();
+        while last.borrow().is_none_or(|last| seen.numbers.last() != Some(&last)) {
+            tokio::select! {
+                event = next(&mut pokes) => seen.note(event),
+                changed = last.changed() => changed.unwrap(),
+            }
+        }
+        seen
+    }
+
     /// Reads until the subscriber has the number.
     async fn through(&mut self, pokes: &mut Subscription, last: i64) {
         while self.numbers.last() != Some(&last) {
-            match next(pokes).await {
-                Event::Poke(poke) => self.numbers.push(number(&poke)),
-                Event::Gap(gap) => self.gaps.push(gap),
-                _ => {}
-            }
+            self.note(next(pokes).await);
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Poke(poke) => self.numbers.push(number(&poke)),
+            Event::Gap(gap) => self.gaps.push(gap),
+            _ => {}
         }
     }
 }
@@ -334,11 +351,12 @@ async fn a_rolling_replacement_on_one_address_misses_nothing() {
     };
     let mut old = Server::start(overlapping()).await;
     let (address, url) = (old.address(), old.url());
-    let mut subscribers = Vec::new();
+    let (stop, last) = watch::channel(None);
+    let mut subscribers = JoinSet::new();
     for _ in 0..50 {
         let mut pokes = client(&url).subscribe([Interest::new("PLAYLIST", "rolling")]);
         live(&mut pokes).await;
-        subscribers.push((pokes, Seen::default()));
+        subscribers.spawn(Seen::collect(pokes, last.clone()));
     }
     let publishing = Publishing::start(&url, "rolling");
     for _ in 0..3 {
@@ -348,9 +366,10 @@ async fn a_rolling_replacement_on_one_address_misses_nothing() {
         old = new;
     }
     let count = publishing.stop().await;
+    stop.send(Some(count - 1)).unwrap();
     let mut gaps = HashMap::new();
-    for (pokes, seen) in &mut subscribers {
-        seen.through(pokes, count - 1).await;
+    while let Some(seen) = subscribers.join_next().await {
+        let seen = seen.unwrap();
         assert_eq!(seen.numbers, (0..count).collect::<Vec<_>>());
         assert!(seen.gaps.iter().all(|gap| gap.reason == GapReason::EpochChanged), "{:?}", seen.gaps);
         *gaps.entry(seen.gaps.len()).or_insert(0) += 1;

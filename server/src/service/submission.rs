@@ -7,7 +7,7 @@ use poke_proto::{Data, v1};
 use super::Shared;
 use crate::{
     backplane::Backplane,
-    domain::Domain,
+    domain::{Audience, Domain},
     error::{Error, Faults, Kind},
     frame::{self, MAX_POKE_BYTES},
     interest::{Interest, Recipients},
@@ -53,11 +53,11 @@ impl<B: Backplane> Shared<B> {
     /// Checks everything that can be checked without the core. What `faults` already holds counts too.
     pub(super) fn admit(&self, fields: impl Into<Fields>, faults: Faults) -> Result<Submission, Error> {
         let (interest, data, key) = fields.into().check(faults)?;
-        if let Recipients::Customer(_) = interest.recipients() {
-            // Nobody's right to speak to a customer can be verified yet.
-            return Err(Kind::CustomerRequired.into());
-        }
-        let domain = Arc::clone(self.domain_of(&interest)?);
+        let audience = match interest.recipients() {
+            Recipients::Everyone => Audience::Everyone,
+            Recipients::Customer(_) => Audience::Customer,
+        };
+        let domain = Arc::clone(self.domain_for(interest.domain(), audience)?);
         let size = frame::size(&interest, data.as_ref());
         if size > MAX_POKE_BYTES {
             return Err(Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES }.into());

@@ -10,6 +10,7 @@ use tonic::body::Body;
 use super::{Shared, log};
 use crate::{
     backplane::{Backplane, Start},
+    domain::Audience,
     error::{Error, Faults, Kind},
     interest::{Interest, MAX_DOMAIN_BYTES, MAX_FILTER_BYTES, Recipients},
     metrics::StreamEnd,
@@ -85,13 +86,12 @@ impl<B: Backplane> Shared<B> {
     /// The interest, if this client may listen to it.
     fn listen(&self, asked: &v1::Interest) -> Result<Interest, Error> {
         let interest = Interest::new(Recipients::Everyone, &asked.domain, &asked.filter)?;
-        match v1::Audience::try_from(asked.audience) {
-            Ok(v1::Audience::Unspecified) => {}
-            // No token is verified yet, so nobody is known to be a customer.
-            Ok(v1::Audience::Customer) => return Err(Kind::CustomerRequired.into()),
+        let audience = match v1::Audience::try_from(asked.audience) {
+            Ok(v1::Audience::Unspecified) => Audience::Everyone,
+            Ok(v1::Audience::Customer) => Audience::Customer,
             Err(_) => return Err(Kind::InvalidAudience.into()),
-        }
-        self.domain_of(&interest)?;
+        };
+        self.domain_for(interest.domain(), audience)?;
         Ok(interest)
     }
 }

@@ -323,7 +323,10 @@ impl<B: Backplane> Drop for Stream<B> {
             self.streams.leaving.fetch_sub(1, Relaxed);
         }
         self.streams.unregister(self.key);
-        self.streams.metrics().streams_open.dec();
-        self.streams.metrics().streams_ended.inc(self.end);
+        // The clock has counted a stalled one, and no longer looks at this one.
+        if !self.entry.is_stalled() {
+            self.streams.metrics().streams_open.dec();
+            self.streams.metrics().streams_ended.inc(self.end);
+        }
     }
 }

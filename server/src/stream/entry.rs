@@ -46,7 +46,8 @@ pub(super) struct Entry {
     owed: AtomicBool,
     /// Since when a poll is awaited, as the clock saw it; 0 when none is.
     awaited_since: AtomicU64,
-    stalled: AtomicBool,
+    /// When it was given up since nobody reads it; 0 if it wasn't.
+    stalled_at: AtomicU64,
 }
 
 impl Entry {
@@ -60,7 +61,7 @@ impl Entry {
             due: AtomicU64::new(0),
             owed: AtomicBool::new(true),
             awaited_since: AtomicU64::new(0),
-            stalled: AtomicBool::new(false),
+            stalled_at: AtomicU64::new(0),
         }
     }
 
@@ -74,7 +75,7 @@ impl Entry {
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        self.stalled.load(Relaxed)
+        self.stalled_at.load(Relaxed) != 0
     }
 
     /// Notes that the stream was polled: whether it gave a chunk, and when it wants to be polled at the latest.
@@ -90,7 +91,10 @@ impl Entry {
             self.signal.raise(self.alarm());
         }
         if self.is_stalled() {
-            self.close_if_all_stalled();
+            // A client that reads again in time still sees why its stream has ended.
+            if now.saturating_sub(self.stalled_at.load(Relaxed)) >= stall_timeout {
+                self.close_if_all_stalled();
+            }
             return false;
         }
         if !self.owed.load(Relaxed) && !self.signal.is_raised() {
@@ -98,14 +102,14 @@ impl Entry {
         }
         match self.awaited_since.load(Relaxed) {
             0 => self.awaited_since.store(now.max(1), Relaxed),
-            since if now.saturating_sub(since) >= stall_timeout => return self.stall(),
+            since if now.saturating_sub(since) >= stall_timeout => return self.stall(now),
             _ => {}
         }
         false
     }
 
-    fn stall(&self) -> bool {
-        self.stalled.store(true, Relaxed);
+    fn stall(&self, now: u64) -> bool {
+        self.stalled_at.store(now, Relaxed);
         if let Some(link) = &self.link {
             link.tally().stalled.fetch_add(1, Relaxed);
         }
@@ -113,8 +117,7 @@ impl Entry {
         true
     }
 
-    /// A connection on which nobody reads anything is of no use: its status will never arrive. The clock comes here a
-    /// tick after the stream was found to be stalled, so that a client that reads in time still sees why.
+    /// A connection on which nobody reads anything is of no use: its status will never arrive.
     fn close_if_all_stalled(&self) {
         if let Some(link) = &self.link
             && link.tally().stalled.load(Relaxed) >= link.tally().open.load(Relaxed)

@@ -19,7 +19,7 @@ use super::{Drain, Opening, Settings, Stream, entry::Entry};
 use crate::{
     backplane::Backplane,
     error::{Error, Kind},
-    metrics::Metrics,
+    metrics::{Metrics, StreamEnd},
 };
 
 /// The clock holds one shard at a time, so that opening a stream never waits for its whole round.
@@ -108,7 +108,9 @@ impl<B: Backplane> Streams<B> {
         for shard in &self.shards {
             for (_, entry) in shard.lock().iter() {
                 if entry.tick(now, stall) {
-                    tracing::debug!("a client doesn't read its stream");
+                    // It counts as ended, though its status waits until the client reads.
+                    self.metrics.streams_open.dec();
+                    self.metrics.streams_ended.inc(StreamEnd::Stalled);
                 }
             }
         }

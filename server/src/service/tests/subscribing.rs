@@ -153,7 +153,7 @@ async fn a_bad_interest_is_rejected_and_the_others_go_on() {
             "INVALID_FILTER",
         ),
         (bad("PLAYLIST", "f", 7), bad("PLAYLIST", "f", 7), Code::InvalidArgument, "INVALID_AUDIENCE"),
-        (bad("PLAYLIST", "f", 1), bad("PLAYLIST", "f", 1), Code::Unauthenticated, "CUSTOMER_REQUIRED"),
+        (bad("PLAYLIST", "f", 1), bad("PLAYLIST", "f", 1), Code::FailedPrecondition, "WRONG_AUDIENCE"),
         (bad("LETTER", "f", 1), bad("LETTER", "f", 1), Code::Unauthenticated, "CUSTOMER_REQUIRED"),
         (bad("LETTER", "f", 0), bad("LETTER", "f", 0), Code::FailedPrecondition, "WRONG_AUDIENCE"),
         (bad("NOWHERE", "f", 0), bad("NOWHERE", "f", 0), Code::NotFound, "UNKNOWN_DOMAIN"),
