@@ -35,6 +35,11 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use client::{Builder, Client};
 pub use error::{Error, ErrorKind};
 pub use event::{Connected, Ended, Event, Gap, GapReason, Limits, Live, Outcome, Poke, Reconnecting, Rejected};

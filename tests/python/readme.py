@@ -1,0 +1,83 @@
+"""Follows the README as a newcomer does: runs its commands in the order in which they stand, and looks at what comes.
+
+Usage: readme.py README.md, in the repository's folder, with `poke` and `grpcurl` on the PATH.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE = 600  # seconds: the first command builds the server
+
+
+def commands(markdown):
+    """The shell commands of the console blocks, continued lines joined."""
+    for block in re.findall(r"^```console\n(.*?)^```", markdown, re.S | re.M):
+        text = block.replace("\\\n", " ")
+        yield from (line[2:] for line in text.splitlines() if line.startswith("$ "))
+
+
+class Running:
+    """A command that goes on, with its output in a file."""
+
+    def __init__(self, command):
+        self.output = tempfile.NamedTemporaryFile("w+")
+        self.process = subprocess.Popen(
+            command, shell=True, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def shows(self, text, times=1):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with open(self.output.name) as output:
+                if output.read().count(text) >= times:
+                    return
+            time.sleep(0.1)
+        raise SystemExit(f"{self.process.args}: no {text!r} in {open(self.output.name).read()!r}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(60)
+
+
+def main():
+    found = list(commands(open(sys.argv[1]).read()))
+
+    def the(*parts):
+        matching = [command for command in found if all(part in command for part in parts)]
+        if not matching:
+            raise SystemExit(f"the README has no command with {parts}")
+        return matching[0]
+
+    server = Running(the("cargo run", "poke-server"))
+    try:
+        server.shows("Development mode")
+        subscriber = Running(the("cargo run", "subscribe"))
+        try:
+            subscriber.shows("listening to")
+            senders = [the("cargo run", "publish"), the("curl -H"), the("grpcurl")]
+            for times, command in enumerate(senders, 1):
+                print("$", command)
+                print(subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout)
+                subscriber.shows("  poke  ", times)
+            print(open(subscriber.output.name).read())
+            status = the("poke status")
+            print("$", status)
+            print(subprocess.run(status, shell=True, check=True, capture_output=True, text=True).stdout)
+        finally:
+            subscriber.stop()
+    finally:
+        server.stop()
+    config = re.search(r"^```toml\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M).group(1)
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(config)
+        file.flush()
+        subprocess.run(["poke-server", "--config", file.name, "--check-config"], check=True)
+
+
+main()
