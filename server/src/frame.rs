@@ -21,8 +21,8 @@ pub const MAX_POKE_BYTES: usize = 131_072;
 const POKE_FIELD: u32 = 4;
 /// Prefix, key of the poke's field and its length, which is below 2^28.
 const HEADROOM: usize = PREFIX_BYTES + 1 + 4;
-/// Position (an epoch of at most 64 bytes) and publish time.
-const TAILROOM: usize = 2 + (2 + 64) + 11 + 2 + 2 * 11;
+/// Position and publish time, with an epoch of 16 bytes and a sequence below 2^42. More makes the buffer grow.
+const TAILROOM: usize = 2 + (2 + 16) + 7 + 2 + 2 * 6;
 
 /// Frames any event.
 #[must_use]
@@ -170,12 +170,22 @@ mod tests {
     }
 
     #[test]
-    fn sealing_has_room_for_the_longest_epoch() {
-        let interest = Interest::new(Recipients::Everyone, &"D".repeat(64), "f").expect("valid");
+    fn sealing_a_usual_poke_copies_nothing_and_leaves_little_room() {
+        let interest = Interest::new(Recipients::Everyone, "PLAYLIST", "playlist-id").expect("valid");
         let draft = Draft::new(&interest, None);
-        let room = draft.buffer.capacity();
-        let frame = draft.seal(&"e".repeat(64), i64::MAX, SystemTime::now());
-        assert!(frame.len() <= room);
+        let (start, room) = (draft.buffer.as_ptr(), draft.buffer.capacity());
+        let at = UNIX_EPOCH + Duration::new(2_000_000_000, 999_999_999);
+        let frame = draft.seal(&"e".repeat(16), 1 << 41, at);
+        let moved = frame.as_ptr() as usize - start as usize;
+        assert!(moved < HEADROOM && frame.len() + moved <= room, "it was copied to a new place");
+        assert!(room - frame.len() < 16, "{room} {}", frame.len());
+    }
+
+    #[test]
+    fn the_longest_epoch_and_sequence_fit() {
+        let interest = Interest::new(Recipients::Everyone, &"D".repeat(64), "f").expect("valid");
+        let frame = Draft::new(&interest, None).seal(&"e".repeat(64), i64::MAX, SystemTime::now());
+        assert!(frame.len() > 64 + 64);
     }
 
     fn is_customer(interest: &Interest) -> bool {

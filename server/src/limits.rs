@@ -17,6 +17,8 @@ pub struct Limits {
     pub requests_per_connection: u32,
     /// Bytes of a request's header fields.
     pub header_bytes: u32,
+    /// Bytes of all requests that are being read, over all connections. Who comes when they are taken is told to retry.
+    pub request_bytes: usize,
     /// How long a new connection may take until it has sent an HTTP/2 preface or a request head.
     pub handshake_timeout: Duration,
     /// How long a unary call may take, or a Subscribe until its request is read. A caller's own deadline holds if it is
@@ -44,6 +46,7 @@ impl Default for Limits {
             connections: 50_000,
             requests_per_connection: 200,
             header_bytes: 16 << 10,
+            request_bytes: 64 << 20,
             handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),

@@ -59,6 +59,8 @@ metrics! {
     pokes_duplicate: Counter,
     /// Publish and EndInterest calls that were refused, by gRPC code.
     publish_refused: By<RefusedCode>,
+    /// Bytes of requests that are being read, with what each takes by being open.
+    request_bytes: Gauge,
     /// Seconds from a Publish call to its answer.
     publish_seconds: Histogram,
     /// Interests that were ended.

@@ -85,7 +85,7 @@ impl Server {
             always.spawn(async move { acceptor.run(&listener).await });
         }
 
-        let pokes = PokeService::new(domains, Arc::clone(&streams), config.limits.request_timeout);
+        let pokes = PokeService::new(domains, Arc::clone(&streams), &config.limits);
         let front = routes::front(&config, pokes, health_service)?;
         let acceptor = Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front);
         let mut accepting = JoinSet::new();

@@ -30,8 +30,9 @@ use crate::{
     domain::{Audience, Domain, Domains},
     error::{Error, Faults, Kind},
     frame::MAX_POKE_BYTES,
+    limits::Limits,
     stream::Streams,
-    wire::{self, Limit, Protocol, Shape, UnaryRequest, UnaryResponse},
+    wire::{self, Intake, Limit, Protocol, Shape, UnaryRequest, UnaryResponse},
 };
 
 /// A request to Publish or EndInterest. A poke has at most an eighth of it, but it comes in encodings larger than ours.
@@ -46,17 +47,20 @@ pub struct PokeService<B> {
 struct Shared<B> {
     domains: Arc<Domains>,
     streams: Arc<Streams<B>>,
+    intake: Intake,
     request_timeout: Duration,
 }
 
 impl<B: Backplane> PokeService<B> {
     /// A service of these domains on the backplane of these streams. A unary call, or the reading of a Subscribe's
-    /// request, takes at most `request_timeout`: whoever sends a byte now and then must not hold memory for ever.
+    /// request, takes at most the limits' `request_timeout`, and all that are being read `request_bytes`: whoever sends
+    /// a byte now and then must not hold memory for ever.
     ///
     /// A stream finds its connection in the extensions of its request, as an `Arc<dyn Link>`.
     #[must_use]
-    pub fn new(domains: Arc<Domains>, streams: Arc<Streams<B>>, request_timeout: Duration) -> Self {
-        Self { shared: Arc::new(Shared { domains, streams, request_timeout }) }
+    pub fn new(domains: Arc<Domains>, streams: Arc<Streams<B>>, limits: &Limits) -> Self {
+        let intake = Intake::new(limits.request_bytes, streams.metrics().request_bytes.clone());
+        Self { shared: Arc::new(Shared { domains, streams, intake, request_timeout: limits.request_timeout }) }
     }
 }
 
@@ -114,7 +118,7 @@ impl<B: Backplane> Shared<B> {
             }
             let mut faults = Faults::default();
             let handled = async {
-                let request = protocol.read_unary(&head.headers, body, UNARY_LIMIT, &mut faults).await?;
+                let request = protocol.read_unary(&head.headers, body, &self.intake, UNARY_LIMIT, &mut faults).await?;
                 handle(Call { request, faults, deadline }).await
             };
             timeout_at(deadline, handled).await.map_err(|_| Error::from(Kind::Deadline))?

@@ -11,6 +11,7 @@ mod answer;
 mod body;
 mod envelope;
 mod gzip;
+mod intake;
 mod json;
 mod protocol;
 mod request;
@@ -23,6 +24,7 @@ mod tests;
 pub use self::{
     answer::{End, refuse},
     body::Body,
+    intake::Intake,
     protocol::{Protocol, Shape},
     request::{Limit, UnaryRequest, UnaryResponse},
 };

@@ -11,6 +11,7 @@ mod gap;
 mod heartbeat;
 mod idempotency;
 mod leaks;
+mod memory;
 mod protocols;
 mod reconnect;
 mod resume;

@@ -36,6 +36,8 @@ pub const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const HEAD: usize = 9;
+/// The largest frame that a server takes without saying more.
+const CHUNK: usize = 16 << 10;
 /// The largest window that the protocol knows.
 const WIDEST: u32 = (1 << 31) - 1;
 
@@ -96,6 +98,31 @@ impl Connection {
     /// Starts a call of a method of `poke.v1.PokeService`, and gives its stream. Nothing is sent before
     /// [`Connection::flush`].
     pub fn call(&mut self, method: &str, message: &impl Message) -> u32 {
+        let stream = self.begin(method);
+        let mut body = BytesMut::new();
+        body.put_u8(0);
+        body.put_u32(u32::try_from(message.encoded_len()).expect("test messages are small"));
+        message.encode(&mut body).expect("the buffer grows");
+        for (start, chunk) in body.chunks(CHUNK).enumerate() {
+            let last = (start + 1) * CHUNK >= body.len();
+            self.put(kind::DATA, if last { END_STREAM } else { 0 }, stream, chunk);
+        }
+        stream
+    }
+
+    /// Starts a call whose message is begun and never finished: `bytes` of it are put.
+    ///
+    /// # Panics
+    /// With 1 MiB or more, for which the server would have to open its windows.
+    pub fn call_unfinished(&mut self, method: &str, bytes: usize) -> u32 {
+        assert!(bytes < 1 << 20, "the server's first window");
+        let stream = self.begin(method);
+        let body = [&[0, 0, 0xf, 0xff, 0xff], vec![0; bytes].as_slice()].concat();
+        body.chunks(CHUNK).for_each(|chunk| self.put(kind::DATA, 0, stream, chunk));
+        stream
+    }
+
+    fn begin(&mut self, method: &str) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
         let mut headers = BytesMut::new();
@@ -107,14 +134,6 @@ impl Connection {
         }
         literal(&mut headers, "content-type", "application/grpc");
         self.put(kind::HEADERS, END_HEADERS, stream, &headers);
-        let mut body = BytesMut::new();
-        body.put_u8(0);
-        body.put_u32(u32::try_from(message.encoded_len()).expect("test messages are small"));
-        message.encode(&mut body).expect("the buffer grows");
-        for (start, chunk) in body.chunks(16 << 10).enumerate() {
-            let last = (start + 1) * (16 << 10) >= body.len();
-            self.put(kind::DATA, if last { END_STREAM } else { 0 }, stream, chunk);
-        }
         stream
     }
 

@@ -62,11 +62,12 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("retention.window", Span(secs(1)..=DAY), |c| &mut c.registry.window,
             "For how long pokes, idempotency keys and ends are kept. 10m covers a tunnel or a restart of the app."),
         setting("retention.budget", Bytes(MIB..=TIB), |c| &mut c.registry.budget,
-            "Bytes of retained pokes over all interests. When it is full the oldest pokes of unwatched interests go \
-             first. 256MiB suits a machine of 1 GiB."),
+            "Bytes of retained pokes over all interests, with what keeping them takes: about 600 for an interest with \
+             one small poke. When it is full the oldest pokes of unwatched interests go first. 256MiB suits a \
+             machine of 1 GiB."),
         setting("retention.ends_budget", Bytes(MIB..=TIB), |c| &mut c.registry.ends_budget,
             "Bytes of ended interests over all. An end can't go before its time: when it is full, EndInterest is \
-             refused. 32MiB is about 100,000 ends."),
+             refused. 32MiB is about 50,000 ends."),
         setting("retention.pokes", Count(1..=65_536), |c| &mut c.each_domain.retention.pokes,
             "Pokes that each interest retains, where its domain says nothing else. 64 is a minute of one a second."),
         setting("retention.bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.each_domain.retention.bytes,
@@ -86,6 +87,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              open streams never keep a Publish waiting."),
         setting("limits.header_bytes", Count(8192..=1 << 20), |c| &mut c.limits.header_bytes,
             "Bytes of a request's header fields. 16 KiB holds large tokens and a proxy's additions."),
+        setting("limits.request_bytes", Bytes(4 * MIB..=TIB), |c| &mut c.limits.request_bytes,
+            "Bytes of requests that are being read, over all connections; past it calls are refused with OVERLOADED. \
+             64MiB holds 64 of the largest at once, or 20,000 usual ones."),
         setting("limits.handshake_timeout", Span(secs(1)..=secs(300)), |c| &mut c.limits.handshake_timeout,
             "How long a new connection may take to say what it wants. 10s is long for a bad network, and short for a \
              flood of silent sockets."),
@@ -119,7 +123,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "The form of log lines. auto is human on a terminal and JSON elsewhere."),
         setting("log.level", Text("a level such as \"info\", or \"info,poke_server::connection=debug\""),
             |c| &mut c.log.level,
-            "What is logged: error, warn, info, debug or trace, for all or for single parts."),
+            "What is logged: error, warn, info, debug or trace, for all or for single parts. Libraries of HTTP (h2, hyper) \
+             tell only errors unless they are named: clients can make them talk."),
     ]
 }
 

@@ -54,6 +54,8 @@ pub enum Kind {
     },
     /// The server or the connection holds no more streams.
     TooManyStreams,
+    /// Too much is being read from clients at once.
+    Overloaded,
     /// The client didn't read.
     ClientStalled,
     /// The server is going away.
@@ -145,6 +147,9 @@ impl Kind {
             Self::TooManyStreams => {
                 Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", "no more streams can be held here", LATER)
             }
+            Self::Overloaded => {
+                Row::retried(ResourceExhausted, "OVERLOADED", "too much is being read from clients just now", SOON)
+            }
             Self::ClientStalled => Row::retried(Aborted, "CLIENT_STALLED", "the client didn't read for too long", SOON),
             Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is going away", SOON),
             Self::MaxAge => Row::retried(Unavailable, "MAX_AGE", "the stream has reached its maximum age", SOON),
@@ -172,7 +177,7 @@ impl Kind {
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 24] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -190,6 +195,7 @@ impl Kind {
         Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::TooManyStreams,
+        Self::Overloaded,
         Self::ClientStalled,
         Self::ShuttingDown,
         Self::MaxAge,

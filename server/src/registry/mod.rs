@@ -248,13 +248,13 @@ impl Registry {
             None => {}
         }
         let sequence = self.next();
-        let cost = log.append(sequence, seal(sequence), now);
+        let frame = seal(sequence);
+        let freed = log.make_room(frame.len(), allowance.retention);
+        self.stats.charge(log.append(sequence, frame, now));
+        self.stats.free(freed, &self.stats.evicted_limit);
         if let Some((id, keys)) = &mut keys {
             keys.insert(id, sequence, now, self.settings.window);
         }
-        let freed = log.trim(allowance.retention);
-        self.stats.charge(cost);
-        self.stats.free(freed, &self.stats.evicted_limit);
         Ok(Appended::New(sequence))
     }
 

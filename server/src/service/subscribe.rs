@@ -41,7 +41,7 @@ impl<B: Backplane> Shared<B> {
         let timeout = protocol.timeout(&head.headers)?;
         // A time so far away that it can't be told is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let reading = protocol.read_stream(&head.headers, body, LIMIT);
+        let reading = protocol.read_stream(&head.headers, body, &self.intake, LIMIT);
         let request: v1::SubscribeRequest =
             timeout_at(self.deadline(protocol, head)?, reading).await.map_err(|_| Error::from(Kind::Deadline))??;
         let wants = self.wants(request.subscriptions)?;

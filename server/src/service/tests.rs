@@ -21,6 +21,7 @@ use crate::{
     backplane::Memory,
     domain::{Audience, Domains, Settings},
     frame,
+    limits::Limits,
     metrics::Metrics,
     registry, stream as streams,
 };
@@ -42,7 +43,7 @@ impl Server {
         let (window, metrics) = (backplane.window(), Arc::new(Metrics::new()));
         let settings = streams::Settings { max_interests: 3, ..Default::default() };
         let streams = streams::Streams::new(backplane, settings, window, Arc::clone(&metrics));
-        let service = PokeService::new(domains, Arc::clone(&streams), Duration::from_secs(30));
+        let service = PokeService::new(domains, Arc::clone(&streams), &Limits::default());
         Self { service, streams, metrics }
     }
 

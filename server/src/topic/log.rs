@@ -5,8 +5,13 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-/// What a retained poke costs besides its bytes: its place in the ring and what the allocator adds.
-const ITEM_OVERHEAD: usize = 96;
+/// What a retained poke costs besides its bytes: its place in the ring, room that the ring has ahead, what shares the
+/// bytes, and what the allocator adds.
+pub(crate) const POKE_OVERHEAD: usize = 160;
+
+/// What a topic that retains anything costs besides its pokes: itself, its key, and its places in the registry's table
+/// and in the queue of ages.
+pub(crate) const TOPIC_OVERHEAD: usize = 352;
 
 /// What a topic may retain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +34,7 @@ pub struct Item {
 
 impl Item {
     fn cost(&self) -> usize {
-        self.frame.len() + ITEM_OVERHEAD
+        self.frame.len() + POKE_OVERHEAD
     }
 }
 
@@ -39,6 +44,12 @@ struct End {
     sequence: i64,
     frame: Bytes,
     accepted: Instant,
+}
+
+impl End {
+    fn cost(&self) -> usize {
+        self.frame.len() + POKE_OVERHEAD + TOPIC_OVERHEAD
+    }
 }
 
 /// Where a subscriber wants to start.
@@ -99,7 +110,7 @@ pub enum Entry<'a> {
     End(&'a Bytes),
 }
 
-/// How many pokes left a log, and what they cost.
+/// How many pokes left a log, and what they cost; the last one takes the topic's own cost with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Freed {
     pub(crate) pokes: usize,
@@ -150,27 +161,37 @@ impl Log {
         self.items.front().map(|item| item.accepted)
     }
 
-    /// Appends a poke. Answers what it costs. There must be no end.
+    /// Appends a poke. Answers what it costs; the first one pays for the topic. There must be no end.
     pub(crate) fn append(&mut self, sequence: i64, frame: Bytes, accepted: Instant) -> usize {
         debug_assert!(self.end.is_none(), "nothing follows an end");
+        let topic = if self.items.is_empty() { TOPIC_OVERHEAD } else { 0 };
         let item = Item { sequence, frame, accepted };
         let cost = item.cost();
         self.bytes += cost;
+        if self.items.len() == self.items.capacity() {
+            // By itself it would begin with room for four: most topics hold one.
+            self.items.reserve_exact(self.items.len().max(1));
+        }
         self.items.push_back(item);
-        cost
+        cost + topic
     }
 
     /// Ends it. Answers what the end costs.
     pub(crate) fn finish(&mut self, sequence: i64, frame: Bytes, accepted: Instant) -> usize {
-        let cost = frame.len() + ITEM_OVERHEAD;
-        self.end = Some(Box::new(End { sequence, frame, accepted }));
+        let end = Box::new(End { sequence, frame, accepted });
+        let cost = end.cost();
+        self.end = Some(end);
         cost
     }
 
-    /// Lets the oldest go until it keeps to `retention`. The newest stays.
-    pub(crate) fn trim(&mut self, retention: Retention) -> Freed {
+    /// Lets the oldest go until one more poke of `len` bytes keeps to `retention`, or stands alone.
+    pub(crate) fn make_room(&mut self, len: usize, retention: Retention) -> Freed {
         let mut freed = Freed::default();
-        while self.items.len() > 1 && (self.items.len() > retention.pokes || self.bytes > retention.bytes) {
+        let cost = len + POKE_OVERHEAD;
+        while self.items.len() >= retention.pokes.max(1) || self.bytes + cost > retention.bytes {
+            if self.items.is_empty() {
+                break;
+            }
             self.evict(&mut freed);
         }
         freed
@@ -196,7 +217,7 @@ impl Log {
             self.first += 1;
             self.floor = end.sequence;
         }
-        (freed, ended.map(|end| end.frame.len() + ITEM_OVERHEAD))
+        (freed, ended.map(|end| end.cost()))
     }
 
     fn evict(&mut self, freed: &mut Freed) {
@@ -207,6 +228,7 @@ impl Log {
             freed.pokes += 1;
             freed.bytes += item.cost();
             if self.items.is_empty() {
+                freed.bytes += TOPIC_OVERHEAD;
                 self.items = VecDeque::new();
             }
         }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use prost::Message;
 
-use super::{Protocol, envelope, gzip, text};
+use super::{Intake, Protocol, envelope, gzip, text};
 use crate::{
     error::{Error, Faults, Kind},
     frame::PREFIX_BYTES,
@@ -44,14 +44,16 @@ pub trait UnaryResponse: Message {
 }
 
 impl Protocol {
-    /// Reads the request of a unary method. What is wrong with single fields of it is noted in `faults`.
+    /// Reads the request of a unary method, within what `intake` has left. What is wrong with single fields of it is
+    /// noted in `faults`.
     ///
     /// # Errors
-    /// If it is too large, isn't one message, or comes in an encoding that isn't spoken here.
+    /// If it is too large, isn't one message, or comes in an encoding that isn't spoken here; [`Kind::Overloaded`].
     pub async fn read_unary<M, B>(
         self,
         headers: &HeaderMap,
         body: B,
+        intake: &Intake,
         limit: Limit,
         faults: &mut Faults,
     ) -> Result<M, Error>
@@ -60,7 +62,7 @@ impl Protocol {
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let message = self.read_bytes(headers, body, limit).await?;
+        let message = self.read_bytes(headers, body, intake, limit).await?;
         match self {
             Self::ConnectJson => {
                 let text = std::str::from_utf8(&message)
@@ -75,23 +77,29 @@ impl Protocol {
     ///
     /// # Errors
     /// As for [`Protocol::read_unary`].
-    pub async fn read_stream<M, B>(self, headers: &HeaderMap, body: B, limit: Limit) -> Result<M, Error>
+    pub async fn read_stream<M, B>(
+        self,
+        headers: &HeaderMap,
+        body: B,
+        intake: &Intake,
+        limit: Limit,
+    ) -> Result<M, Error>
     where
         M: Message + Default,
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        decode(self.read_bytes(headers, body, limit).await?)
+        decode(self.read_bytes(headers, body, intake, limit).await?)
     }
 
-    async fn read_bytes<B>(self, headers: &HeaderMap, body: B, limit: Limit) -> Result<Bytes, Error>
+    async fn read_bytes<B>(self, headers: &HeaderMap, body: B, intake: &Intake, limit: Limit) -> Result<Bytes, Error>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.check_version(headers)?;
         let gzip = self.has_gzip(headers)?;
-        let body = collect(body, self.most_bytes(limit), limit).await?;
+        let body = collect(body, intake, self.most_bytes(limit), limit).await?;
         let (compressed, message) = match self {
             // The body is the message, and an empty one isn't compressed.
             Self::ConnectJson | Self::ConnectProto => (gzip && !body.is_empty(), body),
@@ -148,7 +156,7 @@ impl Protocol {
 const PATIENCE: usize = 8;
 
 /// Reads a body to its end. No more than its most bytes are kept.
-async fn collect<B>(body: B, most: usize, limit: Limit) -> Result<Bytes, Error>
+async fn collect<B>(body: B, intake: &Intake, most: usize, limit: Limit) -> Result<Bytes, Error>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -157,16 +165,22 @@ where
     if announced > most * PATIENCE {
         return Err(limit.exceeded_by(announced));
     }
+    let mut reading = intake.open()?;
     let mut body = pin!(body);
-    let mut bytes = BytesMut::with_capacity(announced.min(most));
+    let mut bytes = BytesMut::new();
     let mut size = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| malformed("the request broke off").because(error))?;
         let Ok(data) = frame.into_data() else { continue };
+        let is_whole = size == 0 && body.is_end_stream();
         size += data.len();
-        if size <= most {
+        if is_whole && size <= most {
+            return Ok(data);
+        } else if size <= most {
+            reading.take(data.len())?;
             bytes.extend_from_slice(&data);
         } else if size <= most * PATIENCE {
+            reading.give_back(bytes.len());
             bytes = BytesMut::new();
         } else {
             break;

@@ -14,6 +14,7 @@ use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use poke_proto::{Data, v1};
+use prometheus_client::metrics::gauge::Gauge;
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -22,6 +23,11 @@ use crate::{
     error::{Error, Faults, Kind},
     frame,
 };
+
+/// Room enough.
+fn intake() -> Intake {
+    Intake::new(16 << 20, Gauge::default())
+}
 
 const LIMIT: Limit = Limit { bytes: 1 << 20, exceeded: |size| Kind::PokeTooLarge { size, limit: 131_072 } };
 
@@ -81,7 +87,7 @@ fn plain(protocol: Protocol) -> Vec<u8> {
 
 async fn read(protocol: Protocol, headers: &HeaderMap, body: Bytes) -> Result<v1::PublishRequest, Error> {
     let mut faults = Faults::default();
-    let request = protocol.read_unary(headers, Full::new(body), LIMIT, &mut faults).await?;
+    let request = protocol.read_unary(headers, Full::new(body), &intake(), LIMIT, &mut faults).await?;
     faults.into_result().map(|()| request)
 }
 

@@ -36,7 +36,7 @@ impl Fixture {
     }
 
     fn trim(&mut self, pokes: usize) {
-        self.log.trim(Retention { pokes, bytes: ALL });
+        self.log.make_room(0, Retention { pokes: pokes + 1, bytes: ALL });
     }
 
     fn expire(&mut self, now: Instant) {
@@ -222,27 +222,30 @@ fn an_end_is_read_once() {
 }
 
 #[test]
-fn pokes_go_by_count_and_the_newest_stays() {
+fn pokes_go_by_count_to_make_room_for_the_next() {
     let mut fixture = Fixture::with_pokes(4);
-    let cost = 4 * (100 + ITEM_OVERHEAD);
-    assert_eq!(fixture.log.trim(Retention { pokes: 4, bytes: cost }), Freed::default());
-    let freed = fixture.log.trim(Retention { pokes: 3, bytes: ALL });
-    assert_eq!(freed, Freed { pokes: 1, bytes: cost / 4 });
-    fixture.log.trim(Retention { pokes: 0, bytes: 0 });
-    assert_eq!(fixture.replay(Start::Latest), [Seen::Poke(40)]);
+    let cost = 100 + POKE_OVERHEAD;
+    assert_eq!(fixture.log.make_room(100, Retention { pokes: 5, bytes: 5 * cost }), Freed::default());
+    assert_eq!(fixture.log.make_room(100, Retention { pokes: 4, bytes: ALL }), Freed { pokes: 1, bytes: cost });
+    assert_eq!(fixture.replay(Start::Unknown), [20, 30, 40].map(Seen::Poke));
+    for pokes in [1, 0] {
+        fixture.log.make_room(100, Retention { pokes, bytes: ALL });
+        assert!(fixture.log.is_empty());
+        fixture.append(100);
+    }
+    assert_eq!(fixture.replay(Start::Latest), [Seen::Poke(60)]);
 }
 
 #[test]
 fn pokes_go_by_bytes_and_a_large_one_stays_alone() {
     let mut fixture = Fixture::with_pokes(3);
-    let retention = Retention { pokes: 64, bytes: 2 * (100 + ITEM_OVERHEAD) };
-    assert_eq!(fixture.log.trim(retention).pokes, 1);
+    let retention = Retention { pokes: 64, bytes: 3 * (100 + POKE_OVERHEAD) };
+    assert_eq!(fixture.log.make_room(100, retention).pokes, 1);
+    assert_eq!(fixture.log.make_room(101, retention).pokes, 1);
+    assert_eq!(fixture.log.make_room(100_000, retention).pokes, 1);
     fixture.append(100_000);
-    assert_eq!(fixture.log.trim(retention).pokes, 2);
     assert_eq!(fixture.replay(Start::Latest), [Seen::Poke(40)]);
-    fixture.append(1);
-    assert_eq!(fixture.log.trim(retention).pokes, 1, "a large one goes as soon as there is a newer one");
-    assert_eq!(fixture.replay(Start::Latest), [Seen::Poke(50)]);
+    assert_eq!(fixture.log.make_room(1, retention).pokes, 1, "a large one goes as soon as there is a newer one");
 }
 
 #[test]
@@ -301,7 +304,7 @@ fn a_position_from_before_an_expired_end_is_a_loss() {
     let mut fixture = Fixture::with_pokes(1);
     fixture.finish();
     let (freed, end) = fixture.log.expire(fixture.now + WINDOW, WINDOW);
-    assert_eq!((freed.pokes, end), (1, Some(3 + ITEM_OVERHEAD)));
+    assert_eq!((freed.pokes, end), (1, Some(3 + POKE_OVERHEAD + TOPIC_OVERHEAD)));
     assert_eq!(fixture.place(Start::After(10)), lost(20, Loss::Evicted));
     assert_eq!(fixture.place(Start::After(19)), lost(20, Loss::Evicted));
     assert_eq!(fixture.place(Start::After(20)), recovered(20));
@@ -366,14 +369,16 @@ fn the_cost_is_what_is_retained() {
     let mut fixture = Fixture::new();
     let costs: usize =
         [0, 10, 131_072].map(|len| fixture.log.append(1, Bytes::from(vec![0; len]), fixture.now)).iter().sum();
-    assert_eq!(fixture.log.bytes, costs);
+    assert_eq!(fixture.log.bytes + TOPIC_OVERHEAD, costs);
     let freed = std::iter::repeat_with(|| fixture.log.evict_oldest()).take(4).fold(0, |sum, freed| sum + freed.bytes);
     assert_eq!((freed, fixture.log.bytes), (costs, 0));
 }
 
 #[test]
 fn a_log_that_is_empty_again_holds_no_memory() {
-    let mut fixture = Fixture::with_pokes(64);
+    let mut fixture = Fixture::with_pokes(1);
+    assert_eq!(fixture.log.items.capacity(), 1);
+    (0..63).for_each(|_| fixture.append(100));
     assert!(fixture.log.items.capacity() >= 64);
     fixture.expire(fixture.now + WINDOW);
     assert_eq!(fixture.log.items.capacity(), 0);

@@ -66,7 +66,7 @@ async fn every_protocol_carries_the_same_request() {
     for protocol in STREAM {
         let message = wrapped(protocol, 0, &v1::SubscribeRequest::default().encode_to_vec());
         let request: v1::SubscribeRequest =
-            protocol.read_stream(&HeaderMap::new(), Full::new(message), LIMIT).await.unwrap();
+            protocol.read_stream(&HeaderMap::new(), Full::new(message), &intake(), LIMIT).await.unwrap();
         assert_eq!(request, v1::SubscribeRequest::default());
     }
 }
@@ -80,7 +80,7 @@ async fn a_body_may_come_in_any_pieces() {
             let pieces = StreamBody::new(stream::iter(pieces));
             let mut faults = Faults::default();
             let request: v1::PublishRequest =
-                protocol.read_unary(&HeaderMap::new(), pieces, LIMIT, &mut faults).await.unwrap();
+                protocol.read_unary(&HeaderMap::new(), pieces, &intake(), LIMIT, &mut faults).await.unwrap();
             assert_eq!(request, publish(), "{protocol:?} cut at {cut}");
         }
     }
@@ -128,7 +128,7 @@ async fn a_message_has_a_limit_and_not_a_byte_more() {
     let mut pieces = stream::iter(pieces);
     let body = StreamBody::new(&mut pieces);
     let result: Result<v1::PublishRequest, _> =
-        Protocol::ConnectJson.read_unary(&HeaderMap::new(), body, LIMIT, &mut Faults::default()).await;
+        Protocol::ConnectJson.read_unary(&HeaderMap::new(), body, &intake(), LIMIT, &mut Faults::default()).await;
     assert_eq!(result.unwrap_err().kind(), Kind::PokeTooLarge { size, limit: 131_072 });
     assert_eq!(pieces.count().await, 0);
 }
@@ -148,7 +148,7 @@ async fn an_endless_body_is_left_alone() {
     let endless =
         StreamBody::new(stream::repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[0; 4096])))));
     let result: Result<v1::SubscribeRequest, _> =
-        Protocol::ConnectStream.read_stream(&HeaderMap::new(), endless, LIMIT).await;
+        Protocol::ConnectStream.read_stream(&HeaderMap::new(), endless, &intake(), LIMIT).await;
     assert!(matches!(result.unwrap_err().kind(), Kind::PokeTooLarge { .. }));
 }
 
@@ -202,6 +202,6 @@ async fn a_body_that_breaks_off_is_no_request() {
     let piece = Ok(Frame::data(wrapped(Protocol::Grpc, 0, &plain(Protocol::Grpc))));
     let broken = StreamBody::new(stream::iter([piece, Err(std::io::Error::other("reset"))]));
     let result: Result<v1::PublishRequest, _> =
-        Protocol::Grpc.read_unary(&HeaderMap::new(), broken, LIMIT, &mut Faults::default()).await;
+        Protocol::Grpc.read_unary(&HeaderMap::new(), broken, &intake(), LIMIT, &mut Faults::default()).await;
     assert_eq!(result.unwrap_err().kind(), Kind::InvalidRequest);
 }
