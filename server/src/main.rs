@@ -11,7 +11,10 @@ use poke_server::{
     limits, log,
     server::Server,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The exit code of a command line or a configuration that can't be followed, as shells have it.
@@ -52,14 +55,26 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     }
     // Before anything is announced: whoever starts us may stop us at once.
     let mut signals = Signals::catch()?;
+    let mut hangups = signal(SignalKind::hangup())?;
     let server = Server::bind(invocation.config).await?;
     announce(&server, invocation.dev)?;
     if let Some(path) = invocation.ready_file {
-        fs::write(path, server.addresses().map(|address| url(address) + "\n").collect::<String>())?;
+        fs::write(
+            path,
+            server.addresses().map(|address| url(address, server.speaks_tls()) + "\n").collect::<String>(),
+        )?;
     }
     let stop = CancellationToken::new();
+    let (reload, reloads) = watch::channel(());
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            // Without anything to load it means nothing; that nobody is at the terminal any more is no reason to stop.
+            tracing::info!("told to load the certificate again");
+            reload.send_replace(());
+        }
+    });
     tokio::select! {
-        drained = server.run(stop.cancelled()) => drained,
+        drained = server.run(stop.cancelled(), reloads) => drained,
         () = signals.twice(&stop) => Err("told twice to stop: stopped at once".into()),
     }
 }
@@ -90,24 +105,26 @@ impl Signals {
 /// Says where the server listens, one address a line: people and scripts read it.
 fn announce(server: &Server, dev: bool) -> io::Result<()> {
     for address in server.addresses() {
-        say(&format!("listening on {}\n", url(address)))?;
+        say(&format!("listening on {}\n", url(address, server.speaks_tls())))?;
         if !dev && !address.is_local() {
             tracing::warn!(%address, "there is no authentication yet: whoever reaches this address can publish and listen");
         }
     }
     if let Some(admin) = server.admin_address() {
-        say(&format!("admin on {}\n", url(admin)))?;
+        say(&format!("admin on {}\n", url(admin, false)))?;
     }
     match server.addresses().next() {
-        Some(address) if dev => say(&greeting(address)),
+        Some(address) if dev => say(&greeting(address, server.speaks_tls())),
         _ => Ok(()),
     }
 }
 
 /// What to try first.
-fn greeting(address: &Address) -> String {
-    let url = url(address);
+fn greeting(address: &Address, tls: bool) -> String {
+    let url = url(address, tls);
+    let plaintext = if tls { "" } else { "-plaintext " };
     let (option, grpcurl) = match address {
+        Address::Tcp(address) if tls => (format!(" --url {url}"), address.to_string()),
         Address::Tcp(address) if address.port() == 8080 => (String::new(), address.to_string()),
         Address::Tcp(address) => (format!(" --url {url}"), address.to_string()),
         Address::Unix(path) => (format!(" --url {url}"), format!("-unix {}", path.display())),
@@ -116,14 +133,15 @@ fn greeting(address: &Address) -> String {
         "\nDevelopment mode: every domain is open to everyone on this machine. Try, in other terminals:\n\n  \
          poke subscribe PLAYLIST playlist-id{option}\n  \
          poke publish PLAYLIST playlist-id Updated{option}\n  \
-         grpcurl -plaintext -d '{{\"domain\":\"PLAYLIST\",\"filter\":\"playlist-id\",\"data\":\"Updated\"}}' {grpcurl} \
+         grpcurl {plaintext}-d '{{\"domain\":\"PLAYLIST\",\"filter\":\"playlist-id\",\"data\":\"Updated\"}}' {grpcurl} \
          poke.v1.PokeService/Publish\n\n\
          (poke is built by: cargo install --path client/rust)\n"
     )
 }
 
-fn url(address: &Address) -> String {
+fn url(address: &Address, tls: bool) -> String {
     match address {
+        Address::Tcp(address) if tls => format!("https://{address}"),
         Address::Tcp(address) => format!("http://{address}"),
         Address::Unix(_) => address.to_string(),
     }

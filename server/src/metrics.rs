@@ -89,6 +89,16 @@ metrics! {
     connections_refused: By<ConnectionRefused>,
     /// Connections that ended, by reason.
     connections_closed: By<ConnectionEnd>,
+    /// TLS handshakes that succeeded, by kind.
+    tls_handshakes: By<Handshake>,
+    /// TLS handshakes that failed, by reason; not those of clients that just left.
+    tls_failures: By<TlsFailure>,
+    /// When the first certificate of the chain expires, in seconds since the UNIX epoch; 0 without TLS.
+    tls_certificate_expiry_seconds: Gauge,
+    /// Times that the certificate was replaced while the server ran.
+    tls_reloads: Counter,
+    /// Times that a new certificate couldn't be used, so that the old one stayed.
+    tls_reload_failed: Counter,
     /// Calls of accept that failed, by cause.
     accept_errors: By<AcceptError>,
     /// 1 from the start of a drain, else 0.
@@ -208,6 +218,8 @@ labels! {
         Closed = "closed",
         /// It sent no complete preface or request head in time.
         Handshake = "handshake",
+        /// Its TLS handshake failed.
+        Tls = "tls",
         /// No request was open for too long.
         Idle = "idle",
         /// The peer reset it, vanished, or left pings unanswered.
@@ -216,6 +228,34 @@ labels! {
         Protocol = "protocol",
         /// The server cut it: its streams were stalled, or a drain reached its deadline.
         Cut = "cut",
+    }
+}
+
+labels! {
+    /// How a TLS handshake was done.
+    Handshake, "kind" {
+        /// From nothing.
+        Full = "full",
+        /// By the ticket of an earlier connection, for a fraction of the time.
+        Resumed = "resumed",
+    }
+}
+
+labels! {
+    /// Why a TLS handshake failed.
+    TlsFailure, "reason" {
+        /// The client spoke something else.
+        Plaintext = "plaintext",
+        /// It offered protocols, and neither HTTP/2 nor HTTP/1.1 was among them.
+        Protocol = "protocol",
+        /// It has no version or cipher in common with us.
+        Incompatible = "incompatible",
+        /// Its certificate is missing or doesn't hold.
+        Certificate = "certificate",
+        /// It refused us: most often it doesn't trust our certificate.
+        Refused = "refused",
+        /// It broke the protocol.
+        Invalid = "invalid",
     }
 }
 

@@ -8,7 +8,10 @@ use crate::{
     admin::{self, Readiness},
     backplane::Memory,
     config::{self, Address, Config},
-    connection::{Acceptor, BindError, Connections, Listener},
+    connection::{
+        Acceptor, BindError, Connections, Listener,
+        tls::{Flaws, Tls},
+    },
     domain::Domains,
     drain::Drain,
     limits::Limits,
@@ -21,19 +24,34 @@ use crate::{
 /// Connections to the operators' port: a few scrapers and people.
 const ADMIN_CONNECTIONS: usize = 64;
 
+/// Why a server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address can't be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The files of TLS can't be used any more.
+    #[error(transparent)]
+    Tls(#[from] Flaws),
+}
+
 /// A server that listens and isn't served yet.
 pub struct Server {
     config: Config,
+    metrics: Arc<Metrics>,
+    tls: Option<Arc<Tls>>,
     listeners: Vec<Listener>,
     admin: Option<Listener>,
 }
 
 impl Server {
-    /// Binds every address of the configuration.
+    /// Binds every address of the configuration, and reads its certificate.
     ///
     /// # Errors
-    /// When one of them can't be bound.
-    pub async fn bind(config: Config) -> Result<Self, BindError> {
+    /// When one of them can't be bound or read.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new());
+        let tls = Tls::new(&config.tls, Arc::clone(&metrics))?.map(Arc::new);
         let mut listeners = Vec::new();
         for address in &config.listen.addresses {
             listeners.push(Listener::bind(address, config.listen.reuse_port).await?);
@@ -42,12 +60,18 @@ impl Server {
             Some(address) => Some(Listener::bind(address, false).await?),
             None => None,
         };
-        Ok(Self { config, listeners, admin })
+        Ok(Self { config, metrics, tls, listeners, admin })
     }
 
     /// Where clients connect, with the ports that the system chose.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.listeners.iter().map(Listener::address)
+    }
+
+    /// Whether clients over TCP must speak TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where operators look.
@@ -56,13 +80,17 @@ impl Server {
         self.admin.as_ref().map(Listener::address)
     }
 
-    /// Serves until `shutdown` is ready, then drains.
+    /// Serves until `shutdown` is ready, then drains. When `reload` says so, what can be replaced while it runs is read
+    /// again: the certificate.
     ///
     /// # Errors
     /// When what is built in can't be read.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Self { config, listeners, admin } = self;
-        let metrics = Arc::new(Metrics::new());
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()>,
+        reload: watch::Receiver<()>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let Self { config, metrics, tls, listeners, admin } = self;
         let domains = Arc::new(domains(&config.domains));
         let backplane = Arc::new(Memory::new(config.registry));
         let window = backplane.window();
@@ -75,6 +103,9 @@ impl Server {
         let mut always = JoinSet::new();
         always.spawn(Arc::clone(&streams).run());
         always.spawn(backplane.run(Arc::clone(&domains), Arc::clone(&metrics)));
+        if let Some(tls) = tls.clone() {
+            always.spawn(tls.run(reload));
+        }
         if let Some(listener) = admin {
             let limits = Limits { connections: ADMIN_CONNECTIONS, ..config.limits.clone() };
             // Counted apart: operators' connections aren't clients.
@@ -87,7 +118,8 @@ impl Server {
 
         let pokes = PokeService::new(domains, Arc::clone(&streams), &config.limits);
         let front = routes::front(&config, pokes, health_service)?;
-        let acceptor = Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front);
+        let acceptor =
+            Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front).with_tls(tls);
         let mut accepting = JoinSet::new();
         for listener in listeners {
             let acceptor = acceptor.clone();
@@ -141,7 +173,7 @@ mod tests {
             let address = tcp(server.addresses().next().unwrap());
             let admin = tcp(server.admin_address().unwrap());
             let stop = CancellationToken::new();
-            let task = tokio::spawn(server.run(stop.clone().cancelled_owned()));
+            let task = tokio::spawn(server.run(stop.clone().cancelled_owned(), watch::channel(()).1));
             Self { address, admin, stop, task }
         }
 

@@ -1,6 +1,6 @@
 //! Kinds of values: how a setting is written, read, and bounded.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use toml::de::DeValue;
 
@@ -173,6 +173,23 @@ impl<T: FromStr + Display> Kind<T> for Text {
 
     fn write(&self, value: &T) -> String {
         quoted(&value.to_string())
+    }
+}
+
+/// A path. A relative one starts where the process was started.
+pub(super) struct FilePath;
+
+impl Kind<PathBuf> for FilePath {
+    fn form(&self) -> String {
+        "a file's path".into()
+    }
+
+    fn read(&self, text: &str) -> Result<PathBuf, Wrong> {
+        if text.is_empty() { Err(Wrong) } else { Ok(text.into()) }
+    }
+
+    fn write(&self, value: &PathBuf) -> String {
+        quoted(&value.display().to_string())
     }
 }
 

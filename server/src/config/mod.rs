@@ -23,13 +23,15 @@ pub use self::{
     mistake::{Mistake, Mistakes, Place},
     origin::Origin,
 };
-use crate::{domain, limits::Limits, registry, stream};
+use crate::{connection::tls, domain, limits::Limits, registry, stream};
 
 /// Everything that can be set. `default()` is what holds without a file, the environment and flags.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where clients connect.
     pub listen: Listen,
+    /// How connections are encrypted.
+    pub tls: tls::Settings,
     /// Where operators look.
     pub admin: Admin,
     /// A stream's life.
@@ -56,6 +58,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Listen::default(),
+            tls: tls::Settings::default(),
             admin: Admin::default(),
             stream: stream::Settings::default(),
             registry: registry::Settings::default(),

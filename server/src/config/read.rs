@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Address, Config, Mistakes, Place, file::File, mistake::hint, setting::Setting, table::settings};
+use crate::connection::tls::{Flaw, Flaws};
 
 /// How the names of environment variables begin.
 pub(super) const VARIABLE_PREFIX: &str = "POKE_SERVER_";
@@ -46,6 +47,7 @@ pub(super) fn read(sources: Sources<'_>) -> Result<Config, Mistakes> {
         }
     }
     reading.check();
+    reading.check_tls();
     reading.mistakes.into_result().map(|()| reading.config)
 }
 
@@ -120,6 +122,15 @@ impl Reading {
         if each_domain.retention.bytes > registry.budget {
             let message = "retention.bytes must not be over retention.budget";
             self.mistake(&["retention.bytes", "retention.budget"], message);
+        }
+    }
+
+    /// Reads the files of TLS: what is wrong with them shows before anything is served.
+    fn check_tls(&mut self) {
+        if let Err(Flaws(flaws)) = self.config.tls.check() {
+            for Flaw { setting, message } in flaws {
+                self.mistake(&[setting], &message);
+            }
         }
     }
 

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use super::{
     Config, LogFormat,
-    kind::{Bytes, Choice, Count, List, OrOff, Share, Span, Switch, Text},
+    kind::{Bytes, Choice, Count, FilePath, List, OrOff, Share, Span, Switch, Text},
     setting::{Setting, setting},
 };
-use crate::domain::{self, Audience};
+use crate::{
+    connection::tls::{ClientCertificates, Version},
+    domain::{self, Audience},
+};
 
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
@@ -33,6 +36,23 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("listen.reuse_port", Switch, |c| &mut c.listen.reuse_port,
             "Let another process listen on the same TCP ports, so that a new server can start before the old one \
              drains. Off, since it also hides that a forgotten server still runs."),
+        setting("tls.certificate", OrOff(FilePath), |c| &mut c.tls.certificate,
+            "A PEM file: the server's certificate first, then its intermediate ones. With it TCP connections are \
+             encrypted; UNIX sockets stay plain. A new one is taken while the server runs, as soon as the file changes."),
+        setting("tls.key", OrOff(FilePath), |c| &mut c.tls.key,
+            "A PEM file: the certificate's private key, not encrypted."),
+        setting("tls.client_ca", OrOff(FilePath), |c| &mut c.tls.client_ca,
+            "A PEM file: the certificates of the authorities that sign clients' certificates."),
+        setting("tls.client_certificates",
+            Choice(&[
+                ("off", ClientCertificates::Off),
+                ("optional", ClientCertificates::Optional),
+                ("required", ClientCertificates::Required),
+            ]),
+            |c| &mut c.tls.client_certificates,
+            "Whether clients may or must present a certificate signed by tls.client_ca. Off: phones and browsers have none."),
+        setting("tls.min_version", Choice(&[("1.2", Version::Tls12), ("1.3", Version::Tls13)]), |c| &mut c.tls.min_version,
+            "The oldest version of TLS. 1.2 with its safe ciphers alone, since proxies and older phones still need it."),
         setting("admin.listen", OrOff(ADDRESS), |c| &mut c.admin.listen,
             "The plaintext port of /healthz, /readyz and /metrics. Loopback by default: it is for operators alone."),
 

@@ -2,19 +2,24 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::Peer;
+use super::{Peer, tls::PeerIdentity};
 use crate::stream::{Link, Tally};
 
 /// An open connection, shared by its task, its requests and the table of connections.
 pub struct Connection {
     id: u64,
     peer: Peer,
+    /// Boxed, as few connections have one.
+    identity: OnceLock<Box<PeerIdentity>>,
     accepted: Instant,
     /// Wakes the connection's task, the only one that waits: a permit is stored if it isn't waiting just now.
     wake: Notify,
@@ -37,6 +42,7 @@ impl Connection {
         Self {
             id,
             peer,
+            identity: OnceLock::new(),
             accepted: Instant::now(),
             wake: Notify::new(),
             asked_to_retire: AtomicBool::new(false),
@@ -60,6 +66,23 @@ impl Connection {
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Who the client is by its certificate. `None` if it presented none: then nothing is known of it, and over plain TCP
+    /// or a UNIX socket nothing ever is. What is there has been verified, and stays the same for the connection's life.
+    #[must_use]
+    pub fn identity(&self) -> Option<&PeerIdentity> {
+        self.identity.get().map(Box::as_ref)
+    }
+
+    /// The client has proved who it is. Only the first time counts.
+    pub(super) fn identify(&self, identity: PeerIdentity) {
+        let _ = self.identity.set(Box::new(identity));
+    }
+
+    /// When it was accepted: the deadline of its greeting counts from here.
+    pub(super) fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// Asks for GOAWAY (NO_ERROR) on HTTP/2, or for the last answer on HTTP/1.1; what is open goes on to its end. Returns

@@ -126,7 +126,7 @@ struct Deadlines<'a> {
 
 impl<'a> Deadlines<'a> {
     fn new(connection: &'a Connection, limits: &'a Limits) -> Self {
-        Self { connection, limits, at: Instant::now() + limits.handshake_timeout, goodbye: None }
+        Self { connection, limits, at: connection.accepted() + limits.handshake_timeout, goodbye: None }
     }
 
     /// Waits for the next deadline that passes. Nothing is lost when it is dropped.

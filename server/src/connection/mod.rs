@@ -9,6 +9,7 @@ mod life;
 mod listener;
 mod request;
 mod table;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +20,30 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::time::sleep;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tower::Service;
 
 pub use self::{
     handle::Connection,
     listener::{BindError, Listener, Peer},
     table::Connections,
+    tls::PeerIdentity,
 };
 use self::{
     life::Http,
     listener::{Socketed, prepare},
     table::Registration,
+    tls::Tls,
 };
 use crate::{
     limits::Limits,
     log::Seldom,
-    metrics::{AcceptError, Metrics},
+    metrics::{AcceptError, ConnectionEnd, Metrics},
 };
 
 /// How long accepting pauses when descriptors or memory have run out: what it needs comes back only when a connection
@@ -46,6 +54,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Acceptor<S> {
     http: Http,
+    /// For TCP alone.
+    tls: Option<Arc<Tls>>,
+    /// How long a client may take until it has said what it wants.
+    handshake_timeout: Duration,
     /// How long a peer may leave something unacknowledged.
     patience: Duration,
     connections: Arc<Connections>,
@@ -63,7 +75,21 @@ where
     /// An acceptor whose connections keep to `limits` and are added to `connections`. Requests go to `service`, with an
     /// `Arc<dyn Link>` in their extensions.
     pub fn new(limits: &Limits, connections: Arc<Connections>, metrics: Arc<Metrics>, service: S) -> Self {
-        Self { http: Http::new(limits.clone()), patience: limits.patience(), connections, metrics, service }
+        Self {
+            http: Http::new(limits.clone()),
+            tls: None,
+            handshake_timeout: limits.handshake_timeout,
+            patience: limits.patience(),
+            connections,
+            metrics,
+            service,
+        }
+    }
+
+    /// Speaks TLS on TCP.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Accepts from `listener` until the future is dropped. The connections go on without it.
@@ -104,11 +130,35 @@ where
     async fn serve(self, socket: Socketed, registration: Registration) {
         let connection = registration.connection();
         tracing::debug!(connection = connection.id(), peer = %connection.peer(), "connection opened");
-        let end = self.http.serve(socket, connection, self.service).await;
+        let deadline = connection.accepted() + self.handshake_timeout;
+        let end = match secure(socket, self.tls, connection, deadline).await {
+            Ok(socket) => self.http.serve(socket, connection, self.service).await,
+            Err(end) => end,
+        };
         tracing::debug!(connection = connection.id(), ?end, "connection ended");
         registration.end(end);
     }
 }
+
+/// Does what comes before HTTP.
+async fn secure(
+    socket: Socketed,
+    tls: Option<Arc<Tls>>,
+    connection: &Connection,
+    deadline: Instant,
+) -> Result<Secured, ConnectionEnd> {
+    match (tls, socket) {
+        (Some(tls), Either::Left(socket)) => {
+            // Boxed, so that connections without TLS have no room for it.
+            let stream = Box::pin(tls.greet(socket, connection, deadline)).await?;
+            Ok(Either::Right(Box::new(stream)))
+        }
+        (_, socket) => Ok(Either::Left(socket)),
+    }
+}
+
+/// A connection that is ready for HTTP.
+type Secured = Either<Socketed, Box<TlsStream<TcpStream>>>;
 
 /// See accept(2): many of its errors are those of the new connection and not of the listener.
 fn cause_of(error: &io::Error) -> AcceptError {

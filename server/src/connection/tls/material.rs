@@ -1,0 +1,189 @@
+//! From files to what handshakes need, with everything checked that can be checked without a client.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio_rustls::rustls::{
+    Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
+};
+use x509_cert::{Certificate, der::Decode as _, time::Validity};
+
+use super::{
+    ClientCertificates, Flaws, Settings, Version,
+    files::{CERTIFICATE, CLIENT_CA, Contents, Files, KEY},
+};
+
+/// What is spoken over TLS (RFC 7301), the preferred first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Tickets that a TLS 1.3 handshake gives out: one for the next connection, and one for when the first attempt at that is
+/// lost on its way. Each is used once.
+const TICKETS: usize = 2;
+
+/// What handshakes need.
+pub(super) struct Material {
+    pub(super) config: Arc<ServerConfig>,
+    /// When the first certificate of the chain expires, since the UNIX epoch.
+    pub(super) expires: Duration,
+}
+
+impl Material {
+    /// Makes it from what the files hold.
+    pub(super) fn new(files: &Files, contents: &Contents, settings: &Settings) -> Result<Self, Flaws> {
+        let provider = Arc::new(ring::default_provider());
+        let mut flaws = Flaws::default();
+        let chain = flaws.note(CERTIFICATE, read_chain(&files.certificate, &contents.certificate));
+        let key = flaws.note(KEY, read_key(&files.key, &contents.key));
+        let authorities = match (&files.client_ca, &contents.client_ca) {
+            (Some(path), Some(contents)) => flaws.note(CLIENT_CA, read_authorities(path, contents)).map(Some),
+            _ => Some(None),
+        };
+        let pair = match (chain, key) {
+            (Some((chain, expires)), Some(key)) => flaws.join(pair(files, chain, key, &provider)).map(|p| (p, expires)),
+            _ => None,
+        };
+        match (pair, authorities) {
+            (Some((pair, expires)), Some(authorities)) => {
+                let config = configure(pair, authorities, settings, provider)
+                    .map_err(|error| Flaws::one(CERTIFICATE, format!("TLS can't be set up: {error}")))?;
+                Ok(Self { config: Arc::new(config), expires })
+            }
+            _ => Err(flaws),
+        }
+    }
+}
+
+type Chain = Vec<CertificateDer<'static>>;
+
+fn read_chain(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<(Chain, Duration), String> {
+    let chain = read_certificates(path, contents)?;
+    let mut expires = Duration::MAX;
+    for certificate in &chain {
+        let certificate = Certificate::from_der(certificate)
+            .map_err(|error| format!("{} holds a malformed certificate: {error}", path.display()))?;
+        let validity = certificate.tbs_certificate().validity();
+        check_validity(validity).map_err(|problem| format!("{} {problem}", path.display()))?;
+        expires = expires.min(validity.not_after.to_unix_duration());
+    }
+    Ok((chain, expires))
+}
+
+fn read_certificates(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<Chain, String> {
+    let certificates: Result<Chain, _> = CertificateDer::pem_slice_iter(contents.as_ref()?).collect();
+    let certificates = certificates.map_err(|error| format!("{} isn't PEM: {error}", path.display()))?;
+    if certificates.is_empty() {
+        return Err(format!("{} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path.display()));
+    }
+    Ok(certificates)
+}
+
+fn check_validity(validity: &Validity) -> Result<(), String> {
+    // A clock before 1970 finds that no certificate is valid yet.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let Validity { not_before, not_after, .. } = validity;
+    if now > not_after.to_unix_duration() {
+        return Err(format!("holds a certificate that expired at {not_after}"));
+    }
+    if now < not_before.to_unix_duration() {
+        return Err(format!("holds a certificate that isn't valid before {not_before}"));
+    }
+    Ok(())
+}
+
+fn read_key(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<PrivateKeyDer<'static>, String> {
+    let contents = contents.as_ref()?;
+    PrivateKeyDer::from_pem_slice(contents).map_err(|error| {
+        let path = path.display();
+        let is_encrypted = contents.windows(9).any(|window| window == b"ENCRYPTED");
+        match error {
+            _ if is_encrypted => format!("{path} is encrypted, and there is nobody to ask for its passphrase"),
+            pem::Error::NoItemsFound => {
+                format!("{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
+            }
+            error => format!("{path} isn't PEM: {error}"),
+        }
+    })
+}
+
+fn read_authorities(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<RootCertStore, String> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in read_certificates(path, contents)? {
+        authorities
+            .add(certificate)
+            .map_err(|error| format!("{} holds a malformed certificate: {error}", path.display()))?;
+    }
+    Ok(authorities)
+}
+
+/// A certificate and the key that belongs to it.
+fn pair(
+    files: &Files,
+    chain: Chain,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Flaws> {
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        let (certificate, key) = (files.certificate.display(), files.key.display());
+        match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let message = format!(
+                    "{key} doesn't belong to the first certificate in {certificate}, which must be the server's own"
+                );
+                Flaws::one(KEY, message)
+            }
+            Error::InvalidCertificate(error) => {
+                Flaws::one(CERTIFICATE, format!("{certificate} holds a certificate that can't be used: {error}"))
+            }
+            error => Flaws::one(KEY, format!("{key} can't be used: {error}")),
+        }
+    })
+}
+
+fn configure(
+    pair: CertifiedKey,
+    authorities: Option<RootCertStore>,
+    settings: &Settings,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, Box<dyn std::error::Error>> {
+    let versions: &[&SupportedProtocolVersion] = match settings.min_version {
+        Version::Tls12 => &[&TLS13, &TLS12],
+        Version::Tls13 => &[&TLS13],
+    };
+    let verifier = match authorities {
+        Some(authorities) => verifier(authorities, settings.client_certificates, Arc::clone(&provider))?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    config.alpn_protocols = PROTOCOLS.map(Vec::from).into();
+    // The clients of a lost server return all at once, and a resumed handshake costs a fraction of a whole one. Tickets
+    // keep that state with the clients. Data in the first flight (0-RTT) stays off: whoever records a Publish could
+    // repeat it.
+    config.ticketer = ring::Ticketer::new()?;
+    config.send_tls13_tickets = TICKETS;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}
+
+fn verifier(
+    authorities: RootCertStore,
+    wanted: ClientCertificates,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Box<dyn std::error::Error>> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
+    let verifier = match wanted {
+        ClientCertificates::Required => verifier,
+        ClientCertificates::Optional | ClientCertificates::Off => verifier.allow_unauthenticated(),
+    };
+    Ok(verifier.build()?)
+}

@@ -1,0 +1,194 @@
+//! TLS: the handshake, and who a client is by its certificate.
+
+mod files;
+mod flaw;
+mod identity;
+mod material;
+mod plaintext;
+mod reload;
+mod settings;
+
+use std::{fmt, io, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{self, HandshakeKind, ServerConfig},
+    server::TlsStream,
+};
+
+use self::{
+    files::{Files, Fingerprint},
+    material::Material,
+    plaintext::Plaintext,
+};
+pub use self::{
+    flaw::{Flaw, Flaws},
+    identity::PeerIdentity,
+    settings::{ClientCertificates, Settings, Version},
+};
+use super::{Connection, handle::Ask};
+use crate::metrics::{ConnectionEnd, Handshake, Metrics, TlsFailure};
+
+/// Bytes that TLS holds back for a client that is slow to read: one frame of the usual size. More waits in HTTP's buffer.
+const SEND_BUFFER: usize = 16 << 10;
+
+/// Bytes of a client that are looked at to tell TLS from other protocols.
+const FIRST: usize = 8;
+
+/// Does handshakes, with a certificate that is replaced as its files change.
+pub struct Tls {
+    settings: Settings,
+    files: Files,
+    current: Mutex<Current>,
+    metrics: Arc<Metrics>,
+}
+
+/// What new handshakes use, and of which contents it was made.
+struct Current {
+    config: Arc<ServerConfig>,
+    fingerprint: Fingerprint,
+}
+
+impl Settings {
+    /// Reads the files and checks everything that can be checked without a client. Blocks.
+    ///
+    /// # Errors
+    /// With everything that is wrong.
+    pub fn check(&self) -> Result<(), Flaws> {
+        self.load().map(drop)
+    }
+
+    fn load(&self) -> Result<Option<(Files, Material, Fingerprint)>, Flaws> {
+        let Some(files) = Files::of(self)? else { return Ok(None) };
+        let contents = files.read();
+        let material = Material::new(&files, &contents, self)?;
+        Ok(Some((files, material, contents.fingerprint())))
+    }
+}
+
+impl Tls {
+    /// Reads the files that `settings` name; `None` if they name none. Blocks.
+    ///
+    /// # Errors
+    /// With everything that is wrong with the settings and the files.
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Option<Self>, Flaws> {
+        let Some((files, material, fingerprint)) = settings.load()? else { return Ok(None) };
+        metrics.tls_certificate_expiry_seconds.set(seconds(&material));
+        let current = Mutex::new(Current { config: material.config, fingerprint });
+        Ok(Some(Self { settings: settings.clone(), files, current, metrics }))
+    }
+
+    /// Greets a client: the connection over TLS, or how it ended. Who the client is goes to `connection`.
+    pub(super) async fn greet(
+        &self,
+        socket: TcpStream,
+        connection: &Connection,
+        deadline: Instant,
+    ) -> Result<TlsStream<TcpStream>, ConnectionEnd> {
+        let handshake = timeout_at(deadline, self.handshake(socket));
+        let shaken = tokio::select! {
+            biased;
+            ask = connection.asked() => return Err(match ask {
+                Ask::Close => ConnectionEnd::Cut,
+                Ask::Retire => ConnectionEnd::Closed,
+            }),
+            shaken = handshake => shaken,
+        };
+        let failure = match shaken {
+            Ok(Ok((stream, identity))) => {
+                if let Some(identity) = identity {
+                    connection.identify(identity);
+                }
+                return Ok(stream);
+            }
+            Ok(Err(failure)) => failure,
+            Err(_) => return Err(ConnectionEnd::Handshake),
+        };
+        tracing::debug!(connection = connection.id(), %failure, "the TLS handshake failed");
+        let Some(reason) = failure.reason() else { return Err(ConnectionEnd::Lost) };
+        self.metrics.tls_failures.inc(reason);
+        Err(ConnectionEnd::Tls)
+    }
+
+    async fn handshake(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Option<PeerIdentity>), Failure> {
+        let mut first = [0; FIRST];
+        let seen = socket.peek(&mut first).await.map_err(Failure::Lost)?;
+        if seen == 0 {
+            return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
+        }
+        if let Some(plaintext) = Plaintext::recognise(&first[..seen]) {
+            plaintext.turn_away(socket).await;
+            return Err(Failure::Plaintext(plaintext));
+        }
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.lock().config));
+        let stream = acceptor.accept_with(socket, |tls| tls.set_buffer_limit(Some(SEND_BUFFER))).await?;
+        let (_, tls) = stream.get_ref();
+        let identity = match tls.peer_certificates().and_then(<[_]>::first) {
+            Some(certificate) => Some(PeerIdentity::read(certificate).map_err(|_| Failure::Identity)?),
+            None => None,
+        };
+        // A resumed session doesn't verify the certificate again.
+        if identity.as_ref().is_some_and(PeerIdentity::has_expired) {
+            return Err(Failure::Tls(rustls::CertificateError::Expired.into()));
+        }
+        let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        self.metrics.tls_handshakes.inc(if is_resumed { Handshake::Resumed } else { Handshake::Full });
+        Ok((stream, identity))
+    }
+}
+
+/// For a metric.
+fn seconds(material: &Material) -> i64 {
+    i64::try_from(material.expires.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the client left: {0}")]
+    Lost(#[source] io::Error),
+    #[error("the client sent {}", .0.name())]
+    Plaintext(Plaintext),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    #[error("the client's certificate can't be read")]
+    Identity,
+}
+
+/// tokio-rustls wraps what rustls says into an I/O error.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        error.downcast::<rustls::Error>().map_or_else(Self::Lost, Self::Tls)
+    }
+}
+
+impl Failure {
+    /// How it is counted; `None` if the client just left.
+    fn reason(&self) -> Option<TlsFailure> {
+        Some(match self {
+            Self::Lost(_) => return None,
+            Self::Plaintext(_) => TlsFailure::Plaintext,
+            Self::Identity => TlsFailure::Certificate,
+            Self::Tls(error) => match error {
+                rustls::Error::NoApplicationProtocol => TlsFailure::Protocol,
+                rustls::Error::PeerIncompatible(_) => TlsFailure::Incompatible,
+                rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_) => {
+                    TlsFailure::Certificate
+                }
+                rustls::Error::AlertReceived(_) => TlsFailure::Refused,
+                _ => TlsFailure::Invalid,
+            },
+        })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

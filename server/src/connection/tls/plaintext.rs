@@ -1,0 +1,61 @@
+//! Clients that forget to speak TLS: told so in their own language.
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink},
+    net::TcpStream,
+};
+
+/// What a record that begins a handshake begins with (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// An HTTP/2 server's empty SETTINGS, and GOAWAY with INADEQUATE_SECURITY (RFC 9113, section 7).
+const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
+    \0\0\x31\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cthis port speaks TLS: use an https:// URL";
+
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 42\r\n\
+    connection: close\r\n\r\nthis port speaks TLS: use an https:// URL\n";
+
+/// What a client that is turned away may still send before the connection is closed under it.
+const REST: u64 = 64 << 10;
+
+/// What a client speaks instead of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plaintext {
+    Http1,
+    Http2,
+    Unknown,
+}
+
+impl Plaintext {
+    /// Looks at the first bytes of a client; `None` if they can begin a handshake.
+    pub(super) fn recognise(first: &[u8]) -> Option<Self> {
+        match first {
+            [HANDSHAKE, ..] => None,
+            [b'P', b'R', b'I', b' ', ..] => Some(Self::Http2),
+            [b'A'..=b'Z', ..] => Some(Self::Http1),
+            _ => Some(Self::Unknown),
+        }
+    }
+
+    /// How it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+            Self::Unknown => "something that is neither TLS nor HTTP",
+        }
+    }
+
+    /// Tells the client, and waits until it leaves: a socket that is closed with something unread takes the answer back.
+    pub(super) async fn turn_away(self, mut socket: TcpStream) {
+        let answer = match self {
+            Self::Http1 => BAD_REQUEST,
+            Self::Http2 => GOAWAY,
+            Self::Unknown => return,
+        };
+        // Who doesn't wait for the answer doesn't need it.
+        if socket.write_all(answer).await.is_ok() && socket.shutdown().await.is_ok() {
+            let _ = copy(&mut socket.take(REST), &mut sink()).await;
+        }
+    }
+}
