@@ -220,8 +220,8 @@ impl World {
         let accepted = self.registry.publish(&interest(n), &self.allowance, id.as_ref(), self.instant(at), frame);
         match (expected, accepted) {
             (Err(expected), Err(refused)) => assert_eq!(expected, refused),
-            (Ok(Some(first)), Ok(accepted)) => assert_eq!((first, true), (accepted.sequence, accepted.duplicate)),
-            (Ok(None), Ok(accepted)) => {
+            (Ok(Some(first)), Ok((accepted, _))) => assert_eq!((first, true), (accepted.sequence, accepted.duplicate)),
+            (Ok(None), Ok((accepted, _))) => {
                 assert!(!accepted.duplicate);
                 assert_eq!(accepted.receivers, self.subscribers.iter().filter(|s| s.interest == n).count());
                 self.accept(n, accepted.sequence, at, false);
@@ -240,7 +240,7 @@ impl World {
     fn end(&mut self, n: usize, late: u64) {
         let at = if self.tight { self.now } else { self.now - late };
         self.expire(n, at);
-        let sequence = self.registry.end(&interest(n), self.instant(at), frame).expect("there is room");
+        let (sequence, _) = self.registry.end(&interest(n), self.instant(at), frame).expect("there is room");
         match self.ended[n] {
             Some(end) => {
                 assert_eq!(end.sequence, sequence, "the first end wins");
@@ -363,7 +363,7 @@ impl World {
 
     fn sweep(&mut self) {
         (0..INTERESTS).for_each(|n| self.expire(n, self.now));
-        self.registry.sweep(self.instant(self.now));
+        while self.registry.sweep(self.instant(self.now)) {}
     }
 
     fn apply(&mut self, op: &Op) {

@@ -14,7 +14,7 @@ use crate::{
     frame,
     interest::Interest,
     metrics::{Evicted, Metrics},
-    registry::{self, Cursor, Refused, Registry, Watcher},
+    registry::{self, Cursor, Refused, Registry, Waking, Watcher},
 };
 
 /// How often what is too old is let go: its memory comes back this late at most.
@@ -54,7 +54,9 @@ impl Memory {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now = ticks.tick().await;
-            self.registry.sweep(now);
+            while self.registry.sweep(now) {
+                tokio::task::yield_now().await;
+            }
             let keys = domains.expire(now, self.window());
             let stats = self.registry.stats();
             metrics.topics.set(gauge(stats.topics.load(Relaxed)));
@@ -82,7 +84,9 @@ impl Backplane for Memory {
     async fn publish(&self, publication: Publication) -> Result<Ack, Refusal> {
         let Publication { interest, domain, draft, id, .. } = publication;
         let seal = |sequence| draft.seal(&self.epoch, sequence, SystemTime::now());
-        let accepted = self.registry.publish(&interest, &domain.allowance, id.as_ref(), Instant::now(), seal)?;
+        let (accepted, waking) =
+            self.registry.publish(&interest, &domain.allowance, id.as_ref(), Instant::now(), seal)?;
+        wake(waking).await;
         Ok(Ack {
             position: self.position(accepted.sequence),
             duplicate: accepted.duplicate,
@@ -97,7 +101,9 @@ impl Backplane for Memory {
             let position = Some(self.position(sequence).into());
             frame::event(Event::Ended(v1::Ended { interest: Some(echo), position, data }))
         };
-        Ok(self.position(self.registry.end(&interest, Instant::now(), seal)?))
+        let (sequence, waking) = self.registry.end(&interest, Instant::now(), seal)?;
+        wake(waking).await;
+        Ok(self.position(sequence))
     }
 
     async fn attach(
@@ -130,6 +136,13 @@ impl Backplane for Memory {
 
     fn is_healthy(&self) -> bool {
         true
+    }
+}
+
+/// Wakes a crowd without keeping the others of this thread waiting.
+async fn wake(mut waking: Waking) {
+    while waking.step() {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -13,6 +13,9 @@ use crate::{
     topic::Topic,
 };
 
+/// Less than a millisecond of work.
+const SWEPT_AT_ONCE: usize = 1024;
+
 /// The topics that retain something, the one with the oldest first.
 ///
 /// A topic stands here once. Its age is the one that it had when it was put here, so it can have grown younger since,
@@ -79,14 +82,16 @@ impl Ages {
 }
 
 impl Registry {
-    /// Lets go everything whose window has passed. To be called every second or so.
-    pub fn sweep(&self, now: Instant) {
-        let Some(horizon) = now.checked_sub(self.settings.window) else { return };
-        loop {
-            let Some(topic) = self.ages.lock().pop_older(horizon) else { return };
+    /// Lets go what of the next few topics has been here for the window. Says whether there may be more. To be called
+    /// every second or so, until there isn't.
+    pub fn sweep(&self, now: Instant) -> bool {
+        let Some(horizon) = now.checked_sub(self.settings.window) else { return false };
+        for _ in 0..SWEPT_AT_ONCE {
+            let Some(topic) = self.ages.lock().pop_older(horizon) else { return false };
             self.expire(&mut topic.log.lock(), now);
             self.put_back(topic);
         }
+        true
     }
 
     /// Makes room under the budget: the oldest pokes go first, those of topics that nobody watches before the others.

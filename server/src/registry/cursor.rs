@@ -12,7 +12,7 @@ use crate::{
 pub struct Cursor {
     registry: Arc<Registry>,
     topic: Arc<Topic>,
-    watcher: usize,
+    watcher: Watcher,
     mark: Mark,
 }
 
@@ -29,14 +29,14 @@ impl Registry {
     ) -> (Cursor, Place) {
         loop {
             let topic = self.topic(interest);
-            let key = topic.watchers.lock().insert(watcher.clone());
+            topic.watchers.lock().insert(watcher.clone());
             let log = topic.log.lock();
             if log.gone {
                 continue;
             }
             let (mark, place) = log.place(start, self.head(), budget);
             drop(log);
-            return (Cursor { registry: Arc::clone(self), topic, watcher: key, mark }, place);
+            return (Cursor { registry: Arc::clone(self), topic, watcher: watcher.clone(), mark }, place);
         }
     }
 }
@@ -63,7 +63,7 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
-        self.topic.watchers.lock().remove(self.watcher);
+        self.topic.watchers.lock().remove(&self.watcher);
         self.registry.forget_if_idle(&self.topic);
     }
 }

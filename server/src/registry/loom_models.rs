@@ -62,15 +62,17 @@ impl World {
     }
 
     fn publish(&self, filter: &str) -> Result<Accepted, Refused> {
-        self.registry.publish(&interest(filter), &self.allowance, None, self.start, seal)
+        self.registry.publish(&interest(filter), &self.allowance, None, self.start, seal).map(|(accepted, _)| accepted)
     }
 
     fn publish_with(&self, filter: &str, id: PublishId) -> Result<Accepted, Refused> {
-        self.registry.publish(&interest(filter), &self.allowance, Some(&id), self.start, seal)
+        self.registry
+            .publish(&interest(filter), &self.allowance, Some(&id), self.start, seal)
+            .map(|(accepted, _)| accepted)
     }
 
     fn end(&self, filter: &str) -> Result<i64, Refused> {
-        self.registry.end(&interest(filter), self.start, seal)
+        self.registry.end(&interest(filter), self.start, seal).map(|(sequence, _)| sequence)
     }
 
     fn topics(&self) -> usize {
@@ -79,7 +81,7 @@ impl World {
 
     /// Lets everything expire. Nothing may be left.
     fn clear(&self) {
-        self.registry.sweep(self.start + WINDOW);
+        while self.registry.sweep(self.start + WINDOW) {}
         assert_eq!(self.topics(), 0, "a topic has leaked");
         assert_eq!(self.registry.stats().retained_bytes.load(Relaxed), 0, "a poke has leaked");
     }
@@ -237,6 +239,42 @@ fn loom_who_attaches_while_the_last_one_leaves_is_woken() {
 }
 
 #[test]
+fn loom_who_takes_a_leavers_place_while_a_crowd_is_woken_is_woken() {
+    explore("publish to a crowd, one of which leaves", || {
+        let world = World::new();
+        let leaving = Stream::attach(&world, &["a"], Start::New);
+        let mut last = Stream::attach(&world, &["a"], Start::New);
+        let leaver = thread::spawn(move || drop(leaving));
+        let publisher = thread::spawn({
+            let world = world.clone();
+            move || world.publish("a").map(|accepted| accepted.sequence)
+        });
+        last.wait_for(1);
+        assert_eq!(last.seen, [Seen::Poke(1)]);
+        leaver.join().expect("no panic");
+        assert_eq!(publisher.join().expect("no panic"), Ok(1));
+        drop(last);
+        world.clear();
+    });
+}
+
+#[test]
+fn loom_bits_that_are_put_back_are_not_lost() {
+    explore("raise, take and put back", || {
+        let signal = Arc::new(Signal::new(2));
+        signal.raise(0);
+        let raiser = thread::spawn({
+            let signal = Arc::clone(&signal);
+            move || signal.raise(1)
+        });
+        let taken = signal.take(0, 0b11);
+        signal.put(0, taken);
+        raiser.join().expect("no panic");
+        assert_eq!(signal.take(0, 0b11), 0b11);
+    });
+}
+
+#[test]
 fn loom_what_expires_meanwhile_is_replayed_or_a_loss() {
     explore("resume and sweep", || {
         let world = World::new();
@@ -265,7 +303,7 @@ fn loom_the_last_one_out_leaves_no_topic_behind() {
         let leaving = Stream::attach(&world, &["a"], Start::New);
         world.publish("a").expect("nothing has ended");
         let leaver = thread::spawn(move || drop(leaving));
-        world.registry.sweep(world.start + WINDOW);
+        while world.registry.sweep(world.start + WINDOW) {}
         leaver.join().expect("no panic");
         assert_eq!(world.topics(), 0, "either of them has to forget it");
     });

@@ -26,7 +26,7 @@ use self::{
     keys::{Keys, Repeat},
 };
 pub use self::{cursor::Cursor, keys::PublishId, stats::Stats};
-pub use crate::topic::{Entry, Item, Loss, Place, Retention, Signal, Start, Watcher};
+pub use crate::topic::{Entry, Item, Loss, Place, Retention, Signal, Start, Waking, Watcher};
 use crate::{
     interest::Interest,
     sync::{Arc, AtomicI64, Mutex, MutexGuard, Ordering},
@@ -149,7 +149,8 @@ impl Registry {
         self.head.load(Ordering::SeqCst)
     }
 
-    /// Appends a poke and wakes its subscribers. `seal` makes what goes to them, once the sequence is known.
+    /// Appends a poke and wakes its subscribers; of a crowd only the first, and the rest is for the caller to go on with.
+    /// `seal` makes what goes to them, once the sequence is known.
     ///
     /// # Errors
     /// The interest has ended, or the key stands for other content. A key is looked up first, so that a repeat of what
@@ -161,7 +162,7 @@ impl Registry {
         id: Option<&PublishId>,
         now: Instant,
         seal: impl FnOnce(i64) -> Bytes,
-    ) -> Result<Accepted, Refused> {
+    ) -> Result<(Accepted, Waking), Refused> {
         let (topic, appended) = self.live(interest, |topic, mut log| {
             self.expire(&mut log, now);
             let appended = self.append(&mut log, allowance, id, now, seal);
@@ -172,31 +173,36 @@ impl Registry {
             }
             (Arc::clone(topic), appended)
         });
-        match appended {
-            Ok(Appended::New(sequence)) => {
-                let receivers = wake(&topic);
-                if self.stats.retained_bytes.load(Ordering::Relaxed) > self.settings.budget {
-                    self.reclaim();
-                }
-                Ok(Accepted { sequence, duplicate: false, receivers })
-            }
+        let sequence = match appended {
+            Ok(Appended::New(sequence)) => sequence,
             Ok(Appended::Before(sequence)) => {
                 self.forget_if_idle(&topic);
                 let receivers = topic.watchers.lock().len();
-                Ok(Accepted { sequence, duplicate: true, receivers })
+                return Ok((Accepted { sequence, duplicate: true, receivers }, Waking::nobody(topic)));
             }
             Err(refused) => {
                 self.forget_if_idle(&topic);
-                Err(refused)
+                return Err(refused);
             }
+        };
+        let (receivers, waking) = Waking::start(topic);
+        if self.stats.retained_bytes.load(Ordering::Relaxed) > self.settings.budget {
+            self.reclaim();
         }
+        Ok((Accepted { sequence, duplicate: false, receivers }, waking))
     }
 
-    /// Ends an interest and wakes its subscribers. The first end wins: later ones get its sequence.
+    /// Ends an interest and wakes its subscribers, as [`Registry::publish`] does. The first end wins: later ones get its
+    /// sequence.
     ///
     /// # Errors
     /// [`Refused::Full`].
-    pub fn end(&self, interest: &Interest, now: Instant, seal: impl FnOnce(i64) -> Bytes) -> Result<i64, Refused> {
+    pub fn end(
+        &self,
+        interest: &Interest,
+        now: Instant,
+        seal: impl FnOnce(i64) -> Bytes,
+    ) -> Result<(i64, Waking), Refused> {
         let (topic, ended) = self.live(interest, |topic, mut log| {
             self.expire(&mut log, now);
             let ended = match log.end() {
@@ -218,12 +224,13 @@ impl Registry {
             }
             (Arc::clone(topic), ended)
         });
-        if ended.is_ok() {
-            wake(&topic);
-        } else {
-            self.forget_if_idle(&topic);
+        match ended {
+            Ok(sequence) => Ok((sequence, Waking::start(topic).1)),
+            Err(refused) => {
+                self.forget_if_idle(&topic);
+                Err(refused)
+            }
         }
-        ended
     }
 
     /// What it holds, and what it has let go.
@@ -333,10 +340,4 @@ impl Registry {
 enum Appended {
     New(i64),
     Before(i64),
-}
-
-fn wake(topic: &Topic) -> usize {
-    let watchers = topic.watchers.lock();
-    watchers.wake();
-    watchers.len()
 }

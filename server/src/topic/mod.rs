@@ -14,7 +14,10 @@ pub(crate) use self::{
     log::{Freed, Log, Mark},
     watch::Watchers,
 };
-use crate::{interest::Interest, sync::Mutex};
+use crate::{
+    interest::Interest,
+    sync::{Arc, Mutex},
+};
 
 /// One interest's topic.
 ///
@@ -38,5 +41,45 @@ impl Topic {
     /// Whether nobody would notice if it weren't here, apart from its floor.
     pub(crate) fn is_idle(&self) -> bool {
         self.log.lock().is_empty() && self.watchers.lock().is_empty()
+    }
+}
+
+/// The waking of a topic's subscribers, a few at a time. Whoever waits for it may give others a turn between two steps;
+/// dropping it wakes all that are left, since nothing else will.
+#[derive(Debug)]
+#[must_use = "dropping it wakes all at once"]
+pub struct Waking {
+    topic: Arc<Topic>,
+    left: usize,
+}
+
+impl Waking {
+    /// Wakes the first few of those who watch now. Answers how many these are, too.
+    pub(crate) fn start(topic: Arc<Topic>) -> (usize, Self) {
+        let watchers = topic.watchers.lock();
+        let all = watchers.len();
+        let mut left = all;
+        watchers.wake(&mut left);
+        drop(watchers);
+        (all, Self { topic, left })
+    }
+
+    /// There is nobody to wake.
+    pub(crate) fn nobody(topic: Arc<Topic>) -> Self {
+        Self { topic, left: 0 }
+    }
+
+    /// Wakes a few more. Says whether any are left.
+    pub fn step(&mut self) -> bool {
+        if self.left > 0 {
+            self.topic.watchers.lock().wake(&mut self.left);
+        }
+        self.left > 0
+    }
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        while self.step() {}
     }
 }

@@ -2,9 +2,7 @@
 
 use std::task::Waker;
 
-use slab::Slab;
-
-use crate::sync::{Arc, AtomicU64, AtomicWaker, Ordering};
+use crate::sync::{Arc, AtomicU64, AtomicWaker, Ordering, counter::AtomicUsize};
 
 /// What wakes one stream: its waker, and a bit for each of its interests that has something new.
 ///
@@ -13,13 +11,19 @@ use crate::sync::{Arc, AtomicU64, AtomicWaker, Ordering};
 pub struct Signal {
     waker: AtomicWaker,
     ready: Box<[AtomicU64]>,
+    /// For each slot, where its watcher stands in its topic's list.
+    places: Box<[AtomicUsize]>,
 }
 
 impl Signal {
     /// A signal with room for `slots` bits.
     #[must_use]
     pub fn new(slots: usize) -> Self {
-        Self { waker: AtomicWaker::new(), ready: (0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            waker: AtomicWaker::new(),
+            ready: (0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            places: (0..slots).map(|_| AtomicUsize::new(0)).collect(),
+        }
     }
 
     /// Sets a bit and wakes the stream, if the bit wasn't set. Says whether it woke.
@@ -76,20 +80,44 @@ pub struct Watcher {
     pub slot: u32,
 }
 
-/// The subscribers of a topic.
+impl Watcher {
+    /// Where it stands in its topic's list: read and written under that list's lock.
+    fn place(&self) -> &AtomicUsize {
+        &self.signal.places[self.slot as usize]
+    }
+}
+
+/// How many are woken before others get their turn: about 50 microseconds of work.
+#[cfg(not(poke_loom))]
+const BATCH: usize = 512;
+#[cfg(poke_loom)]
+const BATCH: usize = 1;
+
+/// The subscribers of a topic, without vacant places: a publisher walks all of them.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Slab<Watcher>);
+pub(crate) struct Watchers(Vec<Watcher>);
 
 impl Watchers {
-    pub(crate) fn insert(&mut self, watcher: Watcher) -> usize {
-        self.0.insert(watcher)
+    /// Adds one, which must not be in another topic.
+    pub(crate) fn insert(&mut self, watcher: Watcher) {
+        watcher.place().store(self.0.len(), Ordering::Relaxed);
+        if self.0.len() == self.0.capacity() {
+            // By itself it would begin with room for four: most topics have one.
+            self.0.reserve_exact(self.0.len().max(1));
+        }
+        self.0.push(watcher);
     }
 
-    pub(crate) fn remove(&mut self, key: usize) {
-        self.0.remove(key);
-        if self.0.is_empty() {
-            // A topic that was popular once must not keep room for a crowd.
-            self.0 = Slab::new();
+    /// Removes one that was added. The last one takes its place.
+    pub(crate) fn remove(&mut self, watcher: &Watcher) {
+        let place = watcher.place().load(Ordering::Relaxed);
+        self.0.swap_remove(place);
+        if let Some(moved) = self.0.get(place) {
+            moved.place().store(place, Ordering::Relaxed);
+        }
+        // A topic that was popular once must not keep room for a crowd.
+        if self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.len() * 2);
         }
     }
 
@@ -101,8 +129,12 @@ impl Watchers {
         self.0.is_empty()
     }
 
-    pub(crate) fn wake(&self) {
-        for (_, watcher) in &self.0 {
+    /// Wakes the next few of the first `left`, the last of them first, and lowers `left` by as many. The list may change
+    /// between two calls: who leaves is replaced by one from behind, who was woken or came too late to need it.
+    pub(crate) fn wake(&self, left: &mut usize) {
+        let end = self.0.len().min(*left);
+        *left = end.saturating_sub(BATCH);
+        for watcher in self.0[*left..end].iter().rev() {
             watcher.signal.raise(watcher.slot as usize);
         }
     }

@@ -70,24 +70,59 @@ fn a_raise_before_anyone_registers_is_found_by_taking() {
     assert_eq!(signal.take(0, u64::MAX), 1);
 }
 
-#[test]
-fn all_watchers_are_woken_and_those_who_left_are_not() {
+fn watchers(count: usize) -> (Watchers, Vec<Watcher>) {
     let mut watchers = Watchers::default();
-    let signals: Vec<_> = (0..3).map(|_| Arc::new(Signal::new(2))).collect();
-    let keys: Vec<_> =
-        signals.iter().map(|signal| watchers.insert(Watcher { signal: Arc::clone(signal), slot: 1 })).collect();
-    watchers.remove(keys[1]);
-    watchers.wake();
-    assert_eq!(signals.iter().map(|signal| signal.take(0, u64::MAX)).collect::<Vec<_>>(), [0b10, 0, 0b10]);
-    assert_eq!(watchers.len(), 2);
+    let all: Vec<_> = (0..count).map(|_| Watcher { signal: Arc::new(Signal::new(2)), slot: 1 }).collect();
+    all.iter().for_each(|watcher| watchers.insert(watcher.clone()));
+    (watchers, all)
+}
+
+fn is_woken(watcher: &Watcher) -> bool {
+    watcher.signal.take(0, u64::MAX) == 0b10
 }
 
 #[test]
-fn a_crowd_that_has_left_holds_no_memory() {
-    let mut watchers = Watchers::default();
-    let signal = Arc::new(Signal::new(1));
-    let keys: Vec<_> = (0..1000).map(|_| watchers.insert(Watcher { signal: Arc::clone(&signal), slot: 0 })).collect();
-    keys.into_iter().for_each(|key| watchers.remove(key));
+fn all_watchers_are_woken_and_those_who_left_are_not() {
+    let (mut watchers, all) = watchers(3);
+    watchers.remove(&all[1]);
+    assert_eq!(watchers.len(), 2);
+    let mut left = 2;
+    watchers.wake(&mut left);
+    assert_eq!((left, all.iter().map(is_woken).collect::<Vec<_>>()), (0, vec![true, false, true]));
+}
+
+#[test]
+fn whoever_was_there_is_woken_however_many_come_and_go_meanwhile() {
+    for leaving in 1..7 {
+        let (mut watchers, all) = watchers(5 * BATCH + 7);
+        let (mut left, mut gone, mut late) = (watchers.len(), vec![false; all.len()], Vec::new());
+        let mut next = 0;
+        while left > 0 {
+            watchers.wake(&mut left);
+            for _ in 0..BATCH / 2 {
+                // A step that has no factor in common with the length meets everyone once.
+                next = (next + leaving * 211) % all.len();
+                if !std::mem::replace(&mut gone[next], true) {
+                    watchers.remove(&all[next]);
+                }
+            }
+            let newcomer = Watcher { signal: Arc::new(Signal::new(1)), slot: 0 };
+            watchers.insert(newcomer.clone());
+            late.push(newcomer);
+        }
+        let missed = all.iter().zip(gone).filter(|(watcher, gone)| !gone && !is_woken(watcher)).count();
+        assert_eq!(missed, 0, "{leaving}");
+        late.iter().for_each(|watcher| watchers.remove(watcher));
+    }
+}
+
+#[test]
+fn a_crowd_that_has_left_holds_no_memory_and_is_not_walked() {
+    let (mut watchers, all) = watchers(1000);
+    all[1..].iter().for_each(|watcher| watchers.remove(watcher));
+    assert!(watchers.0.capacity() <= 4, "{}", watchers.0.capacity());
+    watchers.remove(&all[0]);
     assert!(watchers.is_empty());
-    assert_eq!((watchers.0.capacity(), Arc::strong_count(&signal)), (0, 1));
+    assert_eq!(watchers.0.capacity(), 0);
+    assert!(all.iter().all(|watcher| Arc::strong_count(&watcher.signal) == 1));
 }
