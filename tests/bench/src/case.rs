@@ -1,9 +1,11 @@
 //! One situation, and what it shows of one server.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use crate::{
-    Fault, cost,
+    Fault,
+    cost::{self, Others},
+    figure::{Figures, OTHERS},
     load::{Crowd, Load, Run},
     server::{Kind, Server},
 };
@@ -41,9 +43,6 @@ pub(crate) enum Case {
     },
 }
 
-/// Figures by their names.
-pub(crate) type Figures = BTreeMap<&'static str, f64>;
-
 /// Calls under way when publishing is measured.
 const PENDING: u64 = 64;
 /// How long a server may take to come to rest before its memory is read.
@@ -78,9 +77,10 @@ impl Case {
 
     /// Measures a fresh server.
     pub(crate) fn measure(self, kind: Kind, span: Duration, logs: &Path) -> Result<Figures, Fault> {
+        let others = Others::watch()?;
         let server = Server::start(kind, logs)?;
         let mut load = Load::new(kind.wire())?;
-        match self {
+        let mut figures = match self {
             Self::Deliver { payload, subscribers, backlog, streams } => {
                 let crowd = Crowd { streams, ..Crowd::of(subscribers / streams) };
                 deliver(&server, &mut load, &self::payload(payload), backlog, crowd, span)
@@ -90,7 +90,9 @@ impl Case {
                 publish(&server, &mut load, &self::payload(payload), subscribers, span)
             }
             Self::Stalled { subscribers } => stalled(&server, &mut load, subscribers, span),
-        }
+        }?;
+        figures.insert(OTHERS, others.processors(cost::cpu(server.pid())?)?);
+        Ok(figures)
     }
 }
 
@@ -119,7 +121,6 @@ fn delivery(run: &Run, cpu: Duration) -> Figures {
         ("deliveries_per_s", run.delivered as f64 / run.took.as_secs_f64()),
         ("p50_us", run.latency.value_at_quantile(0.5) as f64),
         ("p99_us", run.latency.value_at_quantile(0.99) as f64),
-        ("losses", run.losses as f64),
     ])
 }
 
@@ -174,8 +175,6 @@ fn publish(
     Ok(Figures::from([
         ("publishes_per_core_s", 1e6 / (micros(cpu) / published)),
         ("publishes_per_s", published / run.took.as_secs_f64()),
-        ("deliveries_per_publish", run.delivered as f64 / published),
-        ("losses", run.losses as f64),
     ]))
 }
 

@@ -5,7 +5,9 @@
 
 mod case;
 mod cost;
+mod figure;
 mod floor;
+mod goal;
 mod load;
 mod machine;
 mod naive;

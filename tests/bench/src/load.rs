@@ -15,7 +15,7 @@ use rustix::event::{
 
 use crate::{
     Fault,
-    wire::{Event, SHARED, Session, Wire},
+    wire::{ENVELOPE_BYTES, Event, SHARED, Session, Wire},
 };
 
 const READ_BYTES: usize = 256 << 10;
@@ -23,6 +23,8 @@ const READ_BYTES: usize = 256 << 10;
 const STALLED_BUFFER_BYTES: usize = 8 << 10;
 /// Nothing in a run may take longer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How far a publisher may be ahead of a subscriber: less than any of the servers keeps.
+const AHEAD: usize = 48;
 /// How many connections may be opening at once.
 const OPENING: usize = 64;
 
@@ -50,7 +52,6 @@ impl Crowd {
 pub(crate) struct Run {
     pub(crate) published: u64,
     pub(crate) delivered: u64,
-    pub(crate) losses: u64,
     pub(crate) took: Duration,
     /// In microseconds.
     pub(crate) latency: Histogram<u64>,
@@ -62,6 +63,8 @@ struct Member {
     out: Vec<u8>,
     /// Pokes that came on each stream, counted from the load's first.
     received: Vec<usize>,
+    /// Whether pokes are expected on its streams.
+    reads: bool,
     armed: bool,
 }
 
@@ -70,7 +73,10 @@ struct Tally {
     live: usize,
     delivered: u64,
     answers: u64,
-    losses: u64,
+    /// Bytes of each poke's payload.
+    payload: usize,
+    /// The first thing that came and wasn't expected.
+    surprise: Option<String>,
     /// When each poke was published.
     sent: Vec<Instant>,
     latency: Histogram<u64>,
@@ -100,7 +106,15 @@ impl Load {
             publisher: None,
             readers: 0,
             named: 0,
-            tally: Tally { live: 0, delivered: 0, answers: 0, losses: 0, sent: Vec::new(), latency: histogram()? },
+            tally: Tally {
+                live: 0,
+                delivered: 0,
+                answers: 0,
+                payload: 0,
+                surprise: None,
+                sent: Vec::new(),
+                latency: histogram()?,
+            },
             buffer: vec![0; READ_BYTES].into(),
             events: Vec::with_capacity(1024),
         })
@@ -136,7 +150,8 @@ impl Load {
             self.add(socket.into(), session, opening, 1)?;
             self.until("a subscriber to be live", |load| load.tally.live >= wanted)?;
         }
-        for member in &self.members[first..] {
+        for member in &mut self.members[first..] {
+            member.reads = false;
             epoll::delete(&self.epoll, &member.socket)?;
         }
         self.readers = readers;
@@ -172,39 +187,38 @@ impl Load {
         let index = self.members.len();
         epoll::add(&self.epoll, &socket, EventData::new_u64(index as u64), EventFlags::IN)?;
         let received = vec![self.tally.sent.len(); streams];
-        self.members.push(Member { socket, session, out: opening, received, armed: false });
+        self.members.push(Member { socket, session, out: opening, received, reads: true, armed: false });
         self.flush(index)
     }
 
     /// Keeps `backlog` pokes under way to everyone for `span`, and waits for the last to arrive.
     pub(crate) fn run(&mut self, payload: &[u8], backlog: u64, span: Duration) -> Result<Run, Fault> {
-        self.start()?;
+        self.start(payload)?;
         let begun = Instant::now();
         let mut published = 0;
         while begun.elapsed() < span {
-            while published * self.readers < self.tally.delivered + backlog * self.readers {
+            while under_way(published, self.tally.delivered, self.readers) < backlog {
                 self.publish(payload)?;
                 published += 1;
             }
             let before = self.tally.delivered;
             self.until("a delivery", |load| load.tally.delivered > before)?;
         }
-        self.until("the last delivery", |load| load.tally.delivered >= published * load.readers)?;
         self.finish(published, begun)
     }
 
-    /// Publishes as fast as `pending` unanswered calls allow.
+    /// Publishes as fast as `pending` unanswered calls allow, and no faster than the slowest subscriber reads.
     pub(crate) fn flood(&mut self, payload: &[u8], pending: u64, span: Duration) -> Result<Run, Fault> {
-        self.start()?;
+        self.start(payload)?;
         let begun = Instant::now();
         let mut published = 0;
         while begun.elapsed() < span {
-            while published < self.tally.answers + pending {
+            while published < self.tally.answers + pending && self.unread() < AHEAD {
                 self.publish(payload)?;
                 published += 1;
             }
-            let before = self.tally.answers;
-            self.until("an answer", |load| load.tally.answers > before)?;
+            let before = (self.tally.answers, self.tally.delivered);
+            self.until("an answer or a delivery", |load| (load.tally.answers, load.tally.delivered) > before)?;
         }
         self.until("the last answer", |load| load.tally.answers >= published)?;
         self.finish(published, begun)
@@ -212,7 +226,7 @@ impl Load {
 
     /// Publishes so many pokes, whoever receives them.
     pub(crate) fn fill(&mut self, payload: &[u8], pokes: u64) -> Result<(), Fault> {
-        self.start()?;
+        self.start(payload)?;
         for published in 1..=pokes {
             self.publish(payload)?;
             self.until("a delivery", |load| load.tally.delivered >= published * load.readers)?;
@@ -229,18 +243,30 @@ impl Load {
         Ok(())
     }
 
-    fn start(&mut self) -> Result<(), Fault> {
-        (self.tally.delivered, self.tally.answers, self.tally.losses) = (0, 0, 0);
+    /// How many pokes the slowest subscriber hasn't read.
+    fn unread(&self) -> usize {
+        let received = self.members.iter().filter(|member| member.reads).flat_map(|member| &member.received);
+        self.tally.sent.len() - received.min().copied().unwrap_or(self.tally.sent.len())
+    }
+
+    fn start(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        (self.tally.delivered, self.tally.answers, self.tally.payload) = (0, 0, payload.len());
         self.tally.latency = histogram()?;
         Ok(())
     }
 
+    /// Waits until everyone who reads has every poke, once: what is lost or doubled would make a server look cheap.
     fn finish(&mut self, published: u64, begun: Instant) -> Result<Run, Fault> {
+        self.until("the last delivery", |load| load.tally.delivered >= published * load.readers)?;
+        let took = begun.elapsed();
+        if self.tally.delivered != published * self.readers || self.unread() > 0 {
+            let (delivered, expected) = (self.tally.delivered, published * self.readers);
+            return Err(format!("{delivered} deliveries, expected {expected}, as many on each stream").into());
+        }
         Ok(Run {
             published,
             delivered: self.tally.delivered,
-            losses: self.tally.losses,
-            took: begun.elapsed(),
+            took,
             latency: std::mem::replace(&mut self.tally.latency, histogram()?),
         })
     }
@@ -276,7 +302,7 @@ impl Load {
             self.serve(usize::try_from(event.data.u64())?)?;
         }
         self.events = events;
-        Ok(())
+        self.tally.surprise.take().map_or(Ok(()), |surprise| Err(surprise.into()))
     }
 
     fn serve(&mut self, index: usize) -> Result<(), Fault> {
@@ -322,10 +348,13 @@ impl Tally {
         match event {
             Event::Live(interests) => self.live += interests,
             Event::Answer => self.answers += 1,
-            Event::Loss => self.losses += 1,
-            Event::Delivery(stream) => {
+            Event::Loss => self.surprise = Some("a subscriber has missed something".to_owned()),
+            Event::Delivery { stream, bytes } => {
+                if !(self.payload..=self.payload + ENVELOPE_BYTES).contains(&bytes) {
+                    self.surprise = Some(format!("a poke of {bytes} bytes, of which {} are payload", self.payload));
+                }
                 self.delivered += 1;
-                // Pokes come in order, so their count says which one it is. Once some are lost it no longer does.
+                // Pokes come in order, so their count says which one it is.
                 let ordinal = received.get_mut(stream).map(|count| std::mem::replace(count, *count + 1));
                 if let Some(sent) = ordinal.and_then(|ordinal| self.sent.get(ordinal)) {
                     let micros = u64::try_from(now.duration_since(*sent).as_micros()).unwrap_or(u64::MAX);
@@ -336,6 +365,68 @@ impl Tally {
     }
 }
 
+/// How many pokes haven't reached everyone, when each comes after the one before it.
+fn under_way(published: u64, delivered: u64, readers: u64) -> u64 {
+    published - delivered / readers
+}
+
 fn histogram() -> Result<Histogram<u64>, Fault> {
     Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poke_is_under_way_until_its_last_delivery() {
+        assert_eq!([0, 1, 999, 1000].map(|delivered| under_way(1, delivered, 1000)), [1, 1, 1, 0]);
+        assert_eq!([1999, 2000].map(|delivered| under_way(17, delivered, 1000)), [16, 15]);
+    }
+
+    /// A load of so many connections, on a floor that a thread of this test serves.
+    fn on_a_floor(connections: usize) -> Result<Load, Fault> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        drop(listener);
+        std::thread::spawn(move || crate::floor(address));
+        while TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+        let mut load = Load::new(Wire::Raw)?;
+        load.join(address, Crowd::of(connections))?;
+        load.publish_to(address)?;
+        Ok(load)
+    }
+
+    #[test]
+    fn a_run_counts_every_delivery() -> Result<(), Fault> {
+        let mut load = on_a_floor(7)?;
+        for backlog in [1, 16] {
+            let run = load.run(&[b'x'; 300], backlog, Duration::from_millis(20))?;
+            assert_eq!(run.delivered, 7 * run.published);
+            assert_eq!(run.latency.len(), run.delivered);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_poke_that_is_cut_lost_or_doubled_fails_the_run() -> Result<(), Fault> {
+        let mut load = on_a_floor(3)?;
+        load.start(&[0; 100])?;
+        load.publish(&[0; 99])?;
+        let cut = load.until("a delivery", |load| load.tally.delivered >= 3);
+        assert!(cut.is_err_and(|fault| fault.to_string().contains("99 bytes")));
+
+        let mut load = on_a_floor(3)?;
+        load.start(&[0; 100])?;
+        load.publish(&[0; 100])?;
+        load.publish(&[0; 100])?;
+        load.until("deliveries", |load| load.tally.delivered >= 6)?;
+        // As if one poke had been published, and as if three had.
+        assert!(load.finish(1, Instant::now()).is_err());
+        load.members[0].received[0] -= 1;
+        assert!(load.finish(2, Instant::now()).is_err());
+        Ok(())
+    }
 }

@@ -15,9 +15,9 @@ struct Arguments {
     /// Only these servers.
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Kind>,
-    /// Only cases whose name contains this.
+    /// Only cases whose name contains this. It may be given several times.
     #[arg(long)]
-    case: Option<String>,
+    case: Vec<String>,
     /// How often each case is measured; the report shows medians.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
@@ -32,7 +32,8 @@ struct Arguments {
 /// Runs the bench as the command line says.
 ///
 /// # Errors
-/// When nothing could be measured, or the results can't be written.
+/// When a measurement failed, or the results can't be written. What was measured is there all the same.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the bench talks to who started it")]
 pub fn bench() -> Result<(), Fault> {
     let mut arguments = Arguments::parse();
     if arguments.quick {
@@ -45,28 +46,38 @@ pub fn bench() -> Result<(), Fault> {
         Kind::ALL.into_iter().filter(wanted).partition(|kind| kind.find().is_some());
     let mut report = Report::new(&kinds, arguments.repeats, arguments.seconds);
     for kind in missing {
-        report.fault("all", kind, "not installed");
+        eprintln!("{} isn't installed, so it isn't measured", kind.name());
     }
     let cases = if arguments.quick { quick() } else { full() };
-    let chosen = |case: &Case| arguments.case.as_ref().is_none_or(|part| case.label().contains(part.as_str()));
+    let chosen = |case: &Case| {
+        arguments.case.is_empty() || arguments.case.iter().any(|part| case.label().contains(part.as_str()))
+    };
     for case in cases.into_iter().filter(chosen) {
         measure(case, &kinds, &arguments, &mut report);
-        report.show(&case.label());
+        print!("{}", report.table(&case.label()));
         fs::write(arguments.out.join("results.json"), format!("{:#}\n", report.to_json()))?;
     }
     fs::write(arguments.out.join("results.svg"), plot::draw(&report))?;
-    Ok(())
+    print!("{}", report.summary());
+    match report.faults() {
+        0 => Ok(()),
+        faults => Err(format!("{faults} measurements failed").into()),
+    }
 }
 
-/// Measures one case of each server in turn, so that whatever else the machine does meets all of them.
+/// Measures one case of each server in turn, so that whatever else the machine does meets all of them; and each repeat
+/// begins with another one.
 fn measure(case: Case, kinds: &[Kind], arguments: &Arguments, report: &mut Report) {
-    for _ in 0..arguments.repeats {
-        for &kind in kinds.iter().filter(|&&kind| case.suits(kind)) {
+    let mut kinds: Vec<_> = kinds.iter().copied().filter(|&kind| case.suits(kind)).collect();
+    for repeat in 0..arguments.repeats {
+        for &kind in &kinds {
             match case.measure(kind, Duration::from_secs_f64(arguments.seconds), &arguments.out) {
-                Ok(figures) => report.add(&case.label(), kind, figures),
+                Ok(figures) => report.add(&case.label(), kind, repeat, figures),
                 Err(fault) => report.fault(&case.label(), kind, &fault.to_string()),
             }
         }
+        let first = kinds.len().min(1);
+        kinds.rotate_left(first);
     }
 }
 

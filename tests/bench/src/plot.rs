@@ -32,7 +32,7 @@ pub(crate) fn draw(report: &Report) -> String {
         }
         y += 12.0;
     }
-    text(&mut body, 10.0, y, "start", "10px", &report.origin());
+    text(&mut body, 10.0, y, "start", "10px", &report.origin().join("; "));
     y += 14.0;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y}\" font-family=\"system-ui, sans-serif\">\n\
@@ -41,7 +41,7 @@ pub(crate) fn draw(report: &Report) -> String {
 }
 
 fn bars<'a>(report: &'a Report, case: &'a str, figure: &'a str) -> impl Iterator<Item = (Kind, f64)> + 'a {
-    Kind::ALL.into_iter().filter_map(move |kind| Some((kind, report.median(case, kind, figure)?)))
+    Kind::ALL.into_iter().filter_map(move |kind| Some((kind, report.spread(case, figure, kind)?.median)))
 }
 
 fn group(body: &mut String, report: &Report, case: &str, figure: &str, mut y: f64) -> f64 {

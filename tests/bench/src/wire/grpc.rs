@@ -69,17 +69,17 @@ impl Contract {
     }
 
     /// What a message of a subscription says. `interests` is how many the stream has asked for.
-    fn event(self, head: &[u8], interests: usize) -> Result<Option<Event>, Fault> {
+    fn event(self, head: &[u8], bytes: usize, interests: usize) -> Result<Option<Event>, Fault> {
         // SubscribeResponse is a oneof, so its first key is its event's. Push begins with the channel, if it has one.
         let key = |at: usize| head.get(at).map(|key| key >> 3);
         Ok(match (self, key(0)) {
             (Self::Poke, Some(1 | 7)) => None,
             (Self::Poke, Some(2)) => Some(Event::Live(1)),
-            (Self::Poke, Some(4)) => Some(Event::Delivery(0)),
+            (Self::Poke, Some(4)) => Some(Event::Delivery { stream: 0, bytes }),
             (Self::Poke, Some(5)) => Some(Event::Loss),
             (Self::Centrifugo, Some(10)) => Some(Event::Live(interests)),
             (Self::Centrifugo, Some(2)) => match key(2 + usize::from(*head.get(1).ok_or("a cut push")?)) {
-                Some(4) => Some(Event::Delivery(0)),
+                Some(4) => Some(Event::Delivery { stream: 0, bytes }),
                 _ => None,
             },
             // A push without anything is a ping.
@@ -109,6 +109,7 @@ pub(super) struct Messages {
     head: [u8; PREFIX_BYTES + HEAD_BYTES],
     have: usize,
     left: usize,
+    length: usize,
     interests: usize,
     /// How many were whole.
     pub(super) count: usize,
@@ -138,14 +139,15 @@ impl Messages {
                     return Ok(());
                 }
                 let [_, length @ ..] = *self.head.first_chunk::<PREFIX_BYTES>().expect("the head has the prefix");
-                self.left = u32::from_be_bytes(length) as usize;
+                self.length = u32::from_be_bytes(length) as usize;
+                self.left = self.length;
             } else {
                 self.have += kept;
                 self.left -= part.len();
             }
             if self.left == 0 {
                 self.count += 1;
-                let event = contract.event(&self.head[PREFIX_BYTES..self.have], self.interests)?;
+                let event = contract.event(&self.head[PREFIX_BYTES..self.have], self.length, self.interests)?;
                 self.have = 0;
                 event.into_iter().for_each(&mut *each);
             }

@@ -19,8 +19,6 @@ pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 5 << 20;
 /// The most bytes of a frame that nobody has to agree on.
 const FRAME_BYTES: usize = 16_384;
-/// How many publishes can be under way on a connection.
-const PUBLISH_SLOTS: usize = 256;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -42,6 +40,7 @@ struct Stream {
     read: u32,
     /// What the server lets us send.
     window: i64,
+    ended: bool,
 }
 
 /// A request body that waits for room in the server's windows.
@@ -59,8 +58,10 @@ pub(super) struct Session {
     /// Bytes of the current frame that haven't come.
     left: usize,
     control: Vec<u8>,
-    /// By stream id; a publisher's come round again.
-    streams: Vec<Stream>,
+    /// By stream id, without those in front that have ended.
+    streams: VecDeque<Stream>,
+    /// How many have ended in front.
+    gone: usize,
     next_id: u32,
     read: u32,
     window: i64,
@@ -81,7 +82,8 @@ impl Session {
             header: Vec::with_capacity(HEADER_BYTES),
             left: 0,
             control: Vec::new(),
-            streams: Vec::new(),
+            streams: VecDeque::new(),
+            gone: 0,
             next_id: 1,
             read: 0,
             window: DEFAULT_WINDOW,
@@ -95,27 +97,26 @@ impl Session {
     pub(super) fn subscribe(contract: Contract, streams: &[Vec<String>], credit: u32) -> (Self, Vec<u8>) {
         let (mut session, mut opening) = Self::new(contract, false, credit);
         for filters in streams {
-            session.streams.push(Stream { messages: Messages::new(filters.len()), ..Stream::default() });
-            session.request(contract.subscribe_path(), contract.subscribe(filters), &mut opening);
+            let messages = Messages::new(filters.len());
+            session.request(contract.subscribe_path(), contract.subscribe(filters), messages, &mut opening);
         }
         (session, opening)
     }
 
     pub(super) fn publisher(contract: Contract) -> (Self, Vec<u8>) {
-        let (mut session, opening) = Self::new(contract, true, STREAM_WINDOW);
-        session.streams.resize_with(PUBLISH_SLOTS, Stream::default);
-        (session, opening)
+        Self::new(contract, true, STREAM_WINDOW)
     }
 
-    fn slot(&self, id: u32) -> usize {
-        (id as usize - 1) / 2 % self.streams.len()
+    /// Where a stream is among `streams`, unless it has ended.
+    fn slot(&self, id: u32) -> Option<usize> {
+        let slot = ((id as usize).checked_sub(1)? / 2).checked_sub(self.gone)?;
+        self.streams.get(slot).filter(|stream| !stream.ended).map(|_| slot)
     }
 
-    fn request(&mut self, path: &str, body: Vec<u8>, out: &mut Vec<u8>) {
+    fn request(&mut self, path: &str, body: Vec<u8>, messages: Messages, out: &mut Vec<u8>) {
         let id = self.next_id;
         self.next_id += 2;
-        let slot = self.slot(id);
-        self.streams[slot].window = self.stream_window;
+        self.streams.push_back(Stream { messages, window: self.stream_window, ..Stream::default() });
         put(out, HEADERS, END_HEADERS, id, &fields(path));
         self.bodies.push_back(Body { stream: id, bytes: body, sent: 0 });
         self.send(out);
@@ -124,7 +125,8 @@ impl Session {
     /// Sends bodies in turn, as far as the windows allow.
     fn send(&mut self, out: &mut Vec<u8>) {
         while let Some(body) = self.bodies.front_mut() {
-            let stream = (body.stream as usize - 1) / 2 % self.streams.len();
+            // A call can end before its body was sent: as an error, which ends the run.
+            let Some(stream) = (body.stream as usize / 2).checked_sub(self.gone) else { return };
             let room = self.window.min(self.streams[stream].window).max(0);
             let rest = &body.bytes[body.sent..];
             let length = rest.len().min(FRAME_BYTES).min(usize::try_from(room).unwrap_or(0));
@@ -149,7 +151,7 @@ impl Session {
 
     /// A piece of a DATA frame.
     fn data(&mut self, id: u32, part: &[u8], each: &mut dyn FnMut(Event)) -> Result<(), Fault> {
-        let slot = self.slot(id);
+        let slot = self.slot(id).ok_or("DATA of a stream that has ended")?;
         let stream = &mut self.streams[slot];
         let read = u32::try_from(part.len()).expect("reads are small");
         self.read += read;
@@ -160,7 +162,11 @@ impl Session {
             return Ok(());
         }
         stream.messages.read(self.contract, part, &mut |event| {
-            each(if let Event::Delivery(_) = event { Event::Delivery(slot) } else { event });
+            each(if let Event::Delivery { bytes, .. } = event {
+                Event::Delivery { stream: slot, bytes }
+            } else {
+                event
+            });
         })
     }
 
@@ -175,8 +181,11 @@ impl Session {
             PING if flags & ACK == 0 => put(out, PING, ACK, 0, &self.control),
             WINDOW_UPDATE => {
                 let credit = i64::from(u32::from_be_bytes(*self.control.first_chunk().ok_or("a cut WINDOW_UPDATE")?));
-                let slot = if id == 0 { None } else { Some(self.slot(id)) };
-                *slot.map_or(&mut self.window, |slot| &mut self.streams[slot].window) += credit;
+                if id == 0 {
+                    self.window += credit;
+                } else if let Some(slot) = self.slot(id) {
+                    self.streams[slot].window += credit;
+                }
                 self.send(out);
             }
             RST_STREAM => return Err(format!("stream {id} was reset: {:?}", self.control).into()),
@@ -185,10 +194,14 @@ impl Session {
             _ => {}
         }
         if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
-            let slot = self.slot(id);
-            let stream = &mut self.streams[slot];
-            if !self.publishes || std::mem::take(stream).messages.count == 0 {
+            let stream = self.slot(id).map(|slot| &mut self.streams[slot]);
+            let Some(stream) = stream.filter(|stream| self.publishes && stream.messages.count > 0) else {
                 return Err(format!("stream {id} has ended: {}", String::from_utf8_lossy(&self.control)).into());
+            };
+            stream.ended = true;
+            while self.streams.front().is_some_and(|stream| stream.ended) {
+                self.streams.pop_front();
+                self.gone += 1;
             }
             each(Event::Answer);
         }
@@ -214,7 +227,7 @@ impl Session {
             put(out, WINDOW_UPDATE, 0, 0, &std::mem::take(&mut self.read).to_be_bytes());
         }
         let (slot, credit) = (self.slot(id), self.credit);
-        let stream = &mut self.streams[slot];
+        let Some(stream) = slot.map(|slot| &mut self.streams[slot]) else { return };
         if !self.publishes && stream.read >= credit / 2 {
             put(out, WINDOW_UPDATE, 0, id, &std::mem::take(&mut stream.read).to_be_bytes());
         }
@@ -252,7 +265,7 @@ impl super::Session for Session {
     }
 
     fn publish(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        self.request(self.contract.publish_path(), self.contract.publish(payload), out);
+        self.request(self.contract.publish_path(), self.contract.publish(payload), Messages::default(), out);
     }
 }
 

@@ -14,13 +14,21 @@ pub(crate) const DOMAIN: &str = "BENCH";
 /// The filter that is published to.
 pub(crate) const SHARED: &str = "shared";
 
+/// The most that a message holds beside the payload: names, a position, a time.
+pub(crate) const ENVELOPE_BYTES: usize = 160;
+
 /// What a session made of what it read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// So many more interests are live.
     Live(usize),
-    /// A poke has arrived whole on this stream of the connection.
-    Delivery(usize),
+    /// A poke has arrived whole.
+    Delivery {
+        /// The stream of the connection.
+        stream: usize,
+        /// Bytes of its message: those of the payload, and at most [`ENVELOPE_BYTES`] more.
+        bytes: usize,
+    },
     /// A publish was answered.
     Answer,
     /// The server says that a stream has missed something.
@@ -120,10 +128,16 @@ mod tests {
             &[0, 0, 7, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0x22, 0],
         ]
         .concat();
-        let expected = [Event::Live(1), Event::Delivery(0), Event::Delivery(0)];
-        for (wire, bytes) in [(Wire::Nats, nats), (Wire::Mqtt, mqtt), (Wire::Raw, raw), (Wire::Poke, http2)] {
+        for (wire, input, sizes) in [
+            (Wire::Nats, nats, [3, 0]),
+            (Wire::Mqtt, mqtt, [3, 2]),
+            (Wire::Raw, raw, [2, 1]),
+            (Wire::Poke, http2, [2, 2]),
+        ] {
+            let [first, second] = sizes.map(|bytes| Event::Delivery { stream: 0, bytes });
+            let expected = [Event::Live(1), first, second];
             for piece in [1, 2, 5, 1000] {
-                assert_eq!(read(wire, &bytes, piece), expected, "{wire:?} in pieces of {piece}");
+                assert_eq!(read(wire, &input, piece), expected, "{wire:?} in pieces of {piece}");
             }
         }
     }

@@ -15,6 +15,7 @@ const SUBACK: u8 = 0x90;
 pub(super) struct Session {
     /// The fixed header, as far as it has come.
     header: Vec<u8>,
+    bytes: usize,
     rest: Rest,
     interests: usize,
 }
@@ -52,7 +53,7 @@ impl Session {
         match self.header[0] & 0xf0 {
             CONNACK => {}
             SUBACK => each(Event::Live(self.interests)),
-            PUBLISH => each(Event::Delivery(0)),
+            PUBLISH => each(Event::Delivery { stream: 0, bytes: self.bytes }),
             other => return Err(format!("an MQTT packet of type {other:#x}").into()),
         }
         self.header.clear();
@@ -74,6 +75,7 @@ impl super::Session for Session {
             self.header.push(first);
             bytes = others;
             if let Some(length) = self.remaining() {
+                self.bytes = length;
                 self.rest = Rest(length);
                 if length == 0 {
                     self.ended(each)?;

@@ -11,6 +11,7 @@ pub(super) struct Session {
     line: Vec<u8>,
     rest: Rest,
     stream: usize,
+    bytes: usize,
     interests: usize,
 }
 
@@ -36,7 +37,8 @@ impl Session {
         match words.next() {
             Some("MSG") => {
                 self.stream = words.nth(1).ok_or("MSG without a subscription")?.parse()?;
-                self.rest = Rest(words.next_back().ok_or("MSG without a size")?.parse::<usize>()? + 2);
+                self.bytes = words.next_back().ok_or("MSG without a size")?.parse()?;
+                self.rest = Rest(self.bytes + 2);
             }
             Some("PONG") => each(Event::Live(std::mem::take(&mut self.interests))),
             Some("PING") => out.extend_from_slice(b"PONG\r\n"),
@@ -55,7 +57,7 @@ impl super::Session for Session {
                 let (after, ended) = self.rest.skip(bytes);
                 bytes = after;
                 if ended {
-                    each(Event::Delivery(self.stream));
+                    each(Event::Delivery { stream: self.stream, bytes: self.bytes });
                 }
                 continue;
             }

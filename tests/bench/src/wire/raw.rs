@@ -13,6 +13,7 @@ pub(crate) const PREFIX_BYTES: usize = 4;
 #[derive(Default)]
 pub(super) struct Session {
     prefix: Vec<u8>,
+    bytes: usize,
     rest: Rest,
 }
 
@@ -34,7 +35,8 @@ impl super::Session for Session {
                 self.prefix.extend_from_slice(prefix);
                 bytes = after;
                 let Ok(length) = <[u8; PREFIX_BYTES]>::try_from(self.prefix.as_slice()) else { return Ok(()) };
-                self.rest = Rest(u32::from_be_bytes(length) as usize);
+                self.bytes = u32::from_be_bytes(length) as usize;
+                self.rest = Rest(self.bytes);
                 if self.rest.0 == 0 {
                     self.prefix.clear();
                     each(Event::Live(1));
@@ -45,7 +47,7 @@ impl super::Session for Session {
             bytes = after;
             if ended {
                 self.prefix.clear();
-                each(Event::Delivery(0));
+                each(Event::Delivery { stream: 0, bytes: self.bytes });
             }
         }
         Ok(())
