@@ -16,6 +16,7 @@ use crate::{
     clock::{Clock, Moment},
     connection::Connector,
     error::{Failure, Remedy, bounded},
+    tls::Tls,
     token::{Token, Tokens},
 };
 
@@ -51,14 +52,15 @@ struct Inner {
 #[must_use = "`build` makes the client"]
 pub struct Builder {
     url: String,
+    tls: Tls,
     tokens: Result<Tokens, Error>,
     event_buffer: usize,
 }
 
 impl Client {
-    /// Starts to make a client of the service at `url`: `http://host:port` or `unix:/path`.
+    /// Starts to make a client of the service at `url`: `https://host`, `http://host:port` or `unix:/path`.
     pub fn builder(url: impl Into<String>) -> Builder {
-        Builder { url: url.into(), tokens: Ok(Tokens::none()), event_buffer: DEFAULT_EVENT_BUFFER }
+        Builder { url: url.into(), tls: Tls::default(), tokens: Ok(Tokens::none()), event_buffer: DEFAULT_EVENT_BUFFER }
     }
 
     /// Listens to `wants`, each an [`Interest`](crate::Interest), a [`Want`] or a pair with a saved position.
@@ -76,6 +78,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] after the deadline: the outcome is unknown, and the same key may be used again.
+    /// [`ErrorKind::Tls`] at once when the two sides can't speak securely: nothing was sent then.
     /// [`ErrorKind::Refused`] when the server said no, [`ErrorKind::Data`] when the data has no form on the wire.
     pub async fn publish(&self, publish: Publish) -> Result<Published, Error> {
         let (request, deadline) = publish.into_request()?;
@@ -136,6 +139,7 @@ impl Client {
             };
             let delay = match failure.remedy {
                 Remedy::GiveUp | Remedy::RefreshToken => return Err(failure.error),
+                Remedy::Retry if failure.error.kind() == ErrorKind::Tls => return Err(failure.error),
                 Remedy::RetryAtOnce if !retried_at_once => Duration::ZERO,
                 Remedy::RetryAtOnce | Remedy::Retry => {
                     failure.error.retry_after().unwrap_or_default() + backoff.next(uniform)
@@ -188,6 +192,20 @@ impl Client {
 }
 
 impl Builder {
+    /// Trusts the authorities whose certificates are in `pem`, and no others. By default those of the system hold. Only
+    /// for `https:`.
+    pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.authorities = Some(pem.into());
+        self
+    }
+
+    /// Presents a certificate to a server that asks for one: the certificate with its intermediate ones, and its private
+    /// key, both as PEM. Only for `https:`.
+    pub fn certificate(mut self, certificates: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.tls.certificate = Some((certificates.into(), key.into()));
+        self
+    }
+
     /// Sends this token as `authorization: Bearer`: an API key or a JWT.
     pub fn token(mut self, token: &str) -> Self {
         self.tokens = Tokens::fixed(token);
@@ -219,17 +237,25 @@ impl Builder {
     /// Makes the client. It connects when it is first used.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for a malformed URL or a token that can't be a header.
+    /// [`ErrorKind::Config`] for a malformed URL, a token that can't be a header, and certificates that can't be read.
     pub fn build(self) -> Result<Client, Error> {
-        check_url(&self.url)?;
+        let is_encrypted = check_url(&self.url)?;
         let endpoint = Endpoint::from_shared(self.url)
             .and_then(|endpoint| endpoint.user_agent(concat!("poke-client-rust/", env!("CARGO_PKG_VERSION"))))
             .map_err(|error| Error::with(ErrorKind::Config, error))?
-            .connect_timeout(CONNECT_TIMEOUT)
             .initial_stream_window_size(STREAM_WINDOW);
+        let connector = if is_encrypted {
+            let tls = self.tls.connector(CONNECT_TIMEOUT).map_err(|error| Error::with(ErrorKind::Config, error))?;
+            Connector::new(move || endpoint.connect_with_connector_lazy(tls.clone()))
+        } else if self.tls.is_set() {
+            return Err(Error::with(ErrorKind::Config, "certificates are for https: URLs alone"));
+        } else {
+            let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+            Connector::new(move || endpoint.connect_lazy())
+        };
         Ok(Client {
             inner: Arc::new(Inner {
-                connector: Connector::new(move || endpoint.connect_lazy()),
+                connector,
                 tokens: self.tokens?,
                 clock: Clock::system(),
                 event_buffer: self.event_buffer,
@@ -250,16 +276,16 @@ impl Builder {
     }
 }
 
-/// What tonic finds out only when it connects, and then again at each attempt.
-fn check_url(url: &str) -> Result<(), Error> {
+/// What tonic finds out only when it connects, and then again at each attempt. Answers whether it means TLS.
+fn check_url(url: &str) -> Result<bool, Error> {
     if url.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
-        return Ok(());
+        return Ok(false);
     }
     let uri: Uri = url.parse().map_err(|error| Error::with(ErrorKind::Config, error))?;
     match uri.scheme_str() {
-        Some("http") => Ok(()),
-        Some("https") => Err(Error::with(ErrorKind::Config, "TLS isn't built in: the URL must begin with http:")),
-        _ => Err(Error::with(ErrorKind::Config, "the URL must be http://HOST:PORT or unix:PATH")),
+        Some("http") => Ok(false),
+        Some("https") => Ok(true),
+        _ => Err(Error::with(ErrorKind::Config, "the URL must be https://HOST, http://HOST:PORT or unix:PATH")),
     }
 }
 
@@ -271,11 +297,17 @@ mod tests {
 
     #[test]
     fn a_url_that_can_never_work_is_refused_at_once() {
-        for good in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://poke", "unix:/run/poke", "unix:///run/poke"]
-        {
+        for good in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "https://poke",
+            "http://poke",
+            "unix:/run/poke",
+            "unix:///run/poke",
+        ] {
             assert!(Client::builder(good).build().is_ok(), "{good}");
         }
-        for bad in ["", "127.0.0.1:8080", "localhost", "https://poke", "ftp://poke", "http://", "unix:", "http://a b"] {
+        for bad in ["", "127.0.0.1:8080", "localhost", "ftp://poke", "http://", "unix:", "http://a b"] {
             assert_eq!(Client::builder(bad).build().unwrap_err().kind(), ErrorKind::Config, "{bad}");
         }
     }

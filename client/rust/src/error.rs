@@ -5,6 +5,8 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::TlsProblem;
+
 /// The `domain` of `google.rpc.ErrorInfo` in every error that the server itself raises.
 const ERROR_DOMAIN: &str = "poke.v1";
 
@@ -15,6 +17,7 @@ const ERROR_DOMAIN: &str = "poke.v1";
 pub struct Error {
     kind: ErrorKind,
     status: Option<Box<Answer>>,
+    tls: Option<Box<TlsProblem>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -31,6 +34,9 @@ pub enum ErrorKind {
     /// The server can't be reached or asked for a later retry. The outcome of a publish is unknown: the same key may be
     /// used again.
     Unavailable,
+    /// There is no secure connection: see [`Error::tls_problem`]. It lasts until somebody sets up one of the two sides
+    /// otherwise, or renews a certificate. Nothing was sent.
+    Tls,
     /// The token provider failed.
     Token,
     /// The other side doesn't speak this protocol: an answer that can't be decoded, or one without its required fields.
@@ -52,11 +58,11 @@ struct Answer {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self { kind, status: None, source: None }
+        Self { kind, status: None, tls: None, source: None }
     }
 
     pub(crate) fn with(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, status: None, source: Some(Arc::from(source.into())) }
+        Self { kind, status: None, tls: None, source: Some(Arc::from(source.into())) }
     }
 
     /// What the caller can do about it.
@@ -77,6 +83,12 @@ impl Error {
         self.status.as_ref()?.reason.as_deref()
     }
 
+    /// Why there is no secure connection.
+    #[must_use]
+    pub fn tls_problem(&self) -> Option<&TlsProblem> {
+        self.tls.as_deref()
+    }
+
     /// When the server asks to come back, at the earliest.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -91,11 +103,15 @@ impl fmt::Display for Error {
             ErrorKind::Data => "the data has no form on the wire",
             ErrorKind::Refused => "the server refused",
             ErrorKind::Unavailable => "the server is not available just now",
+            ErrorKind::Tls => "no secure connection",
             ErrorKind::Token => "no token",
             ErrorKind::Protocol => "the server doesn't speak this protocol",
             ErrorKind::Closed => "the subscription is over",
             ErrorKind::TooManyInterests => "the subscription holds as many interests as the server accepts",
         })?;
+        if let Some(problem) = &self.tls {
+            return write!(f, ": {problem}");
+        }
         match self.status.as_deref() {
             Some(Answer { message, .. }) if !message.is_empty() => write!(f, ": {message}"),
             _ => Ok(()),
@@ -168,8 +184,11 @@ impl Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        let remedy = Remedy::of(&status);
+        let tls = TlsProblem::find(&status);
+        // A certificate may be renewed, and a server set up rightly, while a subscription waits.
+        let remedy = if tls.is_some() { Remedy::Retry } else { Remedy::of(&status) };
         let kind = match remedy {
+            _ if tls.is_some() => ErrorKind::Tls,
             Remedy::Retry | Remedy::RetryAtOnce => ErrorKind::Unavailable,
             Remedy::RefreshToken | Remedy::GiveUp => ErrorKind::Refused,
         };
@@ -179,7 +198,8 @@ impl From<Status> for Failure {
             reason: status.get_details_error_info().map(|info| info.reason),
             retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay).map(bounded),
         };
-        let error = Error { kind, status: Some(Box::new(answer)), source: Some(Arc::new(status)) };
+        let error =
+            Error { kind, status: Some(Box::new(answer)), tls: tls.map(Box::new), source: Some(Arc::new(status)) };
         Self { error, remedy }
     }
 }

@@ -30,6 +30,7 @@ mod event;
 mod interest;
 mod publish;
 mod subscription;
+mod tls;
 mod token;
 
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use interest::{Audience, Interest, Position, Start, Want};
 pub use poke_proto::{Data, DataError};
 pub use publish::{DEFAULT_DEADLINE, End, IntoData, Publish, Published, encoded_size};
 pub use subscription::{Control, Positions, Subscription};
+pub use tls::TlsProblem;
 pub use tonic::Code;

@@ -2,6 +2,7 @@
 
 mod files;
 mod flaw;
+mod goodbye;
 mod identity;
 mod material;
 mod plaintext;
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{self, HandshakeKind, ServerConfig},
+    rustls::{self, HandshakeKind, ServerConfig, ServerConnection},
     server::TlsStream,
 };
 
@@ -90,55 +91,81 @@ impl Tls {
         connection: &Connection,
         deadline: Instant,
     ) -> Result<TlsStream<TcpStream>, ConnectionEnd> {
-        let handshake = timeout_at(deadline, self.handshake(socket));
-        let shaken = tokio::select! {
+        // Unless something more is known when the time is up.
+        let mut end = ConnectionEnd::Handshake;
+        let greeted = tokio::select! {
             biased;
             ask = connection.asked() => return Err(match ask {
                 Ask::Close => ConnectionEnd::Cut,
                 Ask::Retire => ConnectionEnd::Closed,
             }),
-            shaken = handshake => shaken,
+            greeted = timeout_at(deadline, self.handshake(socket, connection, &mut end)) => greeted,
         };
-        let failure = match shaken {
-            Ok(Ok((stream, identity))) => {
-                if let Some(identity) = identity {
-                    connection.identify(identity);
-                }
-                return Ok(stream);
-            }
-            Ok(Err(failure)) => failure,
-            Err(_) => return Err(ConnectionEnd::Handshake),
-        };
-        tracing::debug!(connection = connection.id(), %failure, "the TLS handshake failed");
-        let Some(reason) = failure.reason() else { return Err(ConnectionEnd::Lost) };
-        self.metrics.tls_failures.inc(reason);
-        Err(ConnectionEnd::Tls)
+        greeted.ok().flatten().ok_or(end)
     }
 
-    async fn handshake(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Option<PeerIdentity>), Failure> {
-        let mut first = [0; FIRST];
-        let seen = socket.peek(&mut first).await.map_err(Failure::Lost)?;
-        if seen == 0 {
-            return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
+    /// Does the handshake; if it fails, says so at once, and then takes leave of the client.
+    async fn handshake(
+        &self,
+        socket: TcpStream,
+        connection: &Connection,
+        end: &mut ConnectionEnd,
+    ) -> Option<TlsStream<TcpStream>> {
+        let (failure, socket) = match self.accept(socket, connection).await {
+            Ok(stream) => return Some(stream),
+            Err(failed) => failed,
+        };
+        tracing::debug!(connection = connection.id(), %failure, "the TLS handshake failed");
+        *end = ConnectionEnd::Lost;
+        if let Some(reason) = failure.reason() {
+            *end = ConnectionEnd::Tls;
+            self.metrics.tls_failures.inc(reason);
         }
-        if let Some(plaintext) = Plaintext::recognise(&first[..seen]) {
-            plaintext.turn_away(socket).await;
-            return Err(Failure::Plaintext(plaintext));
+        if let Failure::Plaintext(plaintext) = failure {
+            plaintext.answer(socket).await;
+        } else {
+            goodbye::part(socket).await;
+        }
+        None
+    }
+
+    /// A failure comes with the socket; if TLS has something to say about it, that is sent already.
+    async fn accept(
+        &self,
+        socket: TcpStream,
+        connection: &Connection,
+    ) -> Result<TlsStream<TcpStream>, (Failure, TcpStream)> {
+        let mut first = [0; FIRST];
+        let failure = match socket.peek(&mut first).await {
+            Ok(0) => Some(Failure::Lost(io::ErrorKind::UnexpectedEof.into())),
+            Ok(seen) => Plaintext::recognise(&first[..seen]).map(Failure::Plaintext),
+            Err(error) => Some(Failure::Lost(error)),
+        };
+        if let Some(failure) = failure {
+            return Err((failure, socket));
         }
         let acceptor = TlsAcceptor::from(Arc::clone(&self.current.lock().config));
-        let stream = acceptor.accept_with(socket, |tls| tls.set_buffer_limit(Some(SEND_BUFFER))).await?;
-        let (_, tls) = stream.get_ref();
-        let identity = match tls.peer_certificates().and_then(<[_]>::first) {
-            Some(certificate) => Some(PeerIdentity::read(certificate).map_err(|_| Failure::Identity)?),
-            None => None,
-        };
-        // A resumed session doesn't verify the certificate again.
-        if identity.as_ref().is_some_and(PeerIdentity::has_expired) {
-            return Err(Failure::Tls(rustls::CertificateError::Expired.into()));
+        let accepting = acceptor.accept_with(socket, |tls| tls.set_buffer_limit(Some(SEND_BUFFER)));
+        let stream = accepting.into_fallible().await.map_err(|(error, socket)| (error.into(), socket))?;
+        match self.admit(stream.get_ref().1, connection) {
+            Ok(()) => Ok(stream),
+            Err(failure) => Err((failure, stream.into_inner().0)),
+        }
+    }
+
+    /// Looks at who has come.
+    fn admit(&self, tls: &ServerConnection, connection: &Connection) -> Result<(), Failure> {
+        if let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first) {
+            let identity = PeerIdentity::read(certificate).map_err(|_| Failure::Identity)?;
+            // A resumed session doesn't verify the certificate again.
+            if identity.has_expired() {
+                return Err(Failure::Tls(rustls::CertificateError::Expired.into()));
+            }
+            connection.identify(identity);
         }
         let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         self.metrics.tls_handshakes.inc(if is_resumed { Handshake::Resumed } else { Handshake::Full });
-        Ok((stream, identity))
+        Ok(())
     }
 }
 

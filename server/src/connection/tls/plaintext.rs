@@ -1,9 +1,8 @@
 //! Clients that forget to speak TLS: told so in their own language.
 
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink},
-    net::TcpStream,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
+use super::goodbye;
 
 /// What a record that begins a handshake begins with (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -14,9 +13,6 @@ const GOAWAY: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
 
 const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 42\r\n\
     connection: close\r\n\r\nthis port speaks TLS: use an https:// URL\n";
-
-/// What a client that is turned away may still send before the connection is closed under it.
-const REST: u64 = 64 << 10;
 
 /// What a client speaks instead of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +42,16 @@ impl Plaintext {
         }
     }
 
-    /// Tells the client, and waits until it leaves: a socket that is closed with something unread takes the answer back.
-    pub(super) async fn turn_away(self, mut socket: TcpStream) {
+    /// Tells the client, and waits until it leaves.
+    pub(super) async fn answer(self, mut socket: TcpStream) {
         let answer = match self {
             Self::Http1 => BAD_REQUEST,
             Self::Http2 => GOAWAY,
             Self::Unknown => return,
         };
         // Who doesn't wait for the answer doesn't need it.
-        if socket.write_all(answer).await.is_ok() && socket.shutdown().await.is_ok() {
-            let _ = copy(&mut socket.take(REST), &mut sink()).await;
+        if socket.write_all(answer).await.is_ok() {
+            goodbye::part(socket).await;
         }
     }
 }

@@ -36,6 +36,7 @@ Profiles, in ~/.config/poke/config.toml ($XDG_CONFIG_HOME is honoured):
   [profiles.prod]
   url = \"https://poke.example.com\"
   token_file = \"prod.token\"
+  ca = \"company.pem\"      # without it the system's authorities are trusted
 
 Exit codes:
   0    done

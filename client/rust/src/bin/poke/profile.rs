@@ -1,7 +1,10 @@
 //! Which server, and with which token: flags, environment and a file of named profiles.
 //!
 //! What is on the command line wins over the environment, and that over the file. A profile named by `--profile` is on
-//! the command line, so its url wins over POKE_URL. A profile's token goes to that profile's url and to no other.
+//! the command line, so its url wins over POKE_URL. A profile's token and certificates go to that profile's url and to
+//! no other.
+
+mod certificates;
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +13,9 @@ use std::{
 };
 
 use serde::Deserialize;
+
+pub(crate) use self::certificates::Certificates;
+use self::certificates::Files;
 
 use crate::failure::Failure;
 
@@ -32,6 +38,8 @@ pub(crate) struct Connection {
     /// A file that holds the token
     #[arg(long, global = true, value_name = "PATH")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 }
 
 /// What the environment says about the server.
@@ -40,6 +48,7 @@ pub(crate) struct Environment {
     url: Option<String>,
     profile: Option<String>,
     token: Option<String>,
+    files: Files,
     home: Option<PathBuf>,
     config_home: Option<PathBuf>,
 }
@@ -51,6 +60,8 @@ pub(crate) struct Target {
     pub(crate) url: String,
     /// What to send as `authorization: Bearer`.
     pub(crate) token: Option<String>,
+    /// Whom to trust, and what to present.
+    pub(crate) certificates: Certificates,
     /// Something that the user may not expect.
     pub(crate) note: Option<String>,
 }
@@ -71,6 +82,9 @@ struct Profile {
     url: Option<String>,
     token: Option<String>,
     token_file: Option<PathBuf>,
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    cert_key: Option<PathBuf>,
 }
 
 impl Environment {
@@ -82,6 +96,7 @@ impl Environment {
             url: text("POKE_URL"),
             profile: text("POKE_PROFILE"),
             token: text("POKE_TOKEN"),
+            files: Files { ca: path("POKE_CA"), cert: path("POKE_CERT"), cert_key: path("POKE_CERT_KEY") },
             home: env::home_dir(),
             // XDG Base Directory Specification: a relative path is to be ignored.
             config_home: path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).or_else(|| path("APPDATA")),
@@ -122,9 +137,17 @@ fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result
         (None, None) if explicit => of_profile()?.map_or_else(of_environment, |token| Ok(Some(token)))?,
         (None, None) => of_environment()?.map_or_else(of_profile, |token| Ok(Some(token)))?,
     };
+    // What is in the background of a command is for TLS alone; what is on the command line has to make sense.
+    let background = match &profile {
+        _ if !url.starts_with("https://") => Files::default(),
+        Some(chosen) if !elsewhere && explicit => chosen.files(env).or(env.files.clone()),
+        Some(chosen) if !elsewhere => env.files.clone().or(chosen.files(env)),
+        _ => env.files.clone(),
+    };
+    let certificates = flags.files.clone().or(background).read(read)?;
     let withheld = elsewhere && token.is_none() && profile.as_ref().is_some_and(Chosen::has_token);
     let note = withheld.then(|| format!("the profile's token is not for {url}: it isn't sent. --token sends one"));
-    Ok(Target { url: url.to_owned(), token, note })
+    Ok(Target { url: url.to_owned(), token, certificates, note })
 }
 
 /// The profile in use, and where its file stands.
@@ -178,6 +201,11 @@ impl Chosen {
             (None, Some(path)) => token_file(&self.anchored(path, env), read).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    fn files(&self, env: &Environment) -> Files {
+        let Profile { ca, cert, cert_key, .. } = self.profile.clone();
+        Files { ca, cert, cert_key }.map(|path| self.anchored(path, env))
     }
 
     /// A path of the file: `~/` is home, and a relative one starts where the file stands.

@@ -146,3 +146,52 @@ fn a_url_needs_a_scheme_and_a_host() {
         assert_eq!(target(&flags, &Environment::default()).0, url);
     }
 }
+
+/// Files that hold their own names.
+fn named(path: &Path) -> io::Result<String> {
+    match path.to_str().unwrap() {
+        "/home/ann/.config/poke/config.toml" => Ok("default = \"prod\"\n[profiles.prod]\nurl = \"https://prod\"\n\
+             ca = \"prod.ca\"\ncert = \"~/prod.cert\"\n[profiles.dev]\nurl = \"http://dev\"\nca = \"dev.ca\"\n"
+            .to_owned()),
+        path => Ok(path.to_owned()),
+    }
+}
+
+fn certificates(flags: &Connection, env: &Environment) -> Certificates {
+    resolve_with(flags, env, &named).unwrap().certificates
+}
+
+fn own(cert: &str, key: &str) -> Option<(String, String)> {
+    Some((cert.to_owned(), key.to_owned()))
+}
+
+#[test]
+fn a_profiles_certificates_stand_beside_its_file_and_go_to_no_other_url() {
+    let prod = certificates(&flags(), &ann());
+    assert_eq!(prod.authorities, some("/home/ann/.config/poke/prod.ca"));
+    // A file that holds both needs to be named only once.
+    assert_eq!(prod.own, own("/home/ann/prod.cert", "/home/ann/prod.cert"));
+    let elsewhere = Connection { url: some("https://elsewhere"), ..flags() };
+    assert!(certificates(&elsewhere, &ann()) == Certificates::default());
+}
+
+#[test]
+fn certificates_are_taken_from_flags_then_from_the_environment_then_from_the_profile() {
+    let files = Files { cert: Some("env.cert".into()), cert_key: Some("env.key".into()), ..Files::default() };
+    let env = Environment { files, ..ann() };
+    let both = certificates(&flags(), &env);
+    assert_eq!((both.authorities, both.own), (some("/home/ann/.config/poke/prod.ca"), own("env.cert", "env.key")));
+    // A key never goes with another source's certificate.
+    let files = Files { cert: Some("flag.cert".into()), ca: Some("flag.ca".into()), cert_key: None };
+    let all = certificates(&Connection { files, ..flags() }, &env);
+    assert_eq!((all.authorities, all.own), (some("flag.ca"), own("flag.cert", "flag.cert")));
+}
+
+#[test]
+fn without_tls_only_what_is_on_the_command_line_counts() {
+    let env = Environment { files: Files { ca: Some("env.ca".into()), ..Files::default() }, ..ann() };
+    let dev = Connection { profile: some("dev"), ..flags() };
+    assert!(certificates(&dev, &env) == Certificates::default());
+    let files = Files { ca: Some("flag.ca".into()), ..Files::default() };
+    assert_eq!(certificates(&Connection { files, ..dev }, &env).authorities, some("flag.ca"));
+}

@@ -2,13 +2,13 @@
 
 use std::{error::Error as _, time::Duration};
 
-use poke_client::{Client, Code, Error, ErrorKind};
+use poke_client::{Client, Code, Error, ErrorKind, TlsProblem};
 use tonic::{Request, Status, metadata::AsciiMetadataValue, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use crate::{
     failure::{Exit, Failure},
-    profile::Target,
+    profile::{Certificates, Target},
     text,
 };
 
@@ -17,15 +17,16 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: Client,
     token: Option<String>,
+    certificates: Certificates,
     wait: bool,
 }
 
 impl Server {
     /// Doesn't connect yet. `wait` makes an unreachable server a reason to try again.
     pub(crate) fn new(target: Target, wait: bool) -> Result<Self, Failure> {
-        let Target { url, token, .. } = target;
-        let client = build(&url, token.as_deref())?;
-        Ok(Self { url, client, token, wait })
+        let Target { url, token, certificates, .. } = target;
+        let client = build(&url, token.as_deref(), &certificates)?;
+        Ok(Self { url, client, token, certificates, wait })
     }
 
     /// Whether an unreachable server is a reason to try again.
@@ -35,7 +36,7 @@ impl Server {
 
     /// A connection of its own.
     pub(crate) fn another_channel(&self) -> Result<Channel, Failure> {
-        Ok(build(&self.url, self.token.as_deref())?.channel())
+        Ok(build(&self.url, self.token.as_deref(), &self.certificates)?.channel())
     }
 
     /// Fails at once if nobody listens at the url, where the client itself would try again until its deadline.
@@ -51,9 +52,14 @@ impl Server {
         }
     }
 
-    /// Asks grpc.health.v1 about the whole server.
+    /// Asks grpc.health.v1 about the whole server; again if the connection closes under the first call, as the second may
+    /// tell why.
     pub(crate) async fn health(&self) -> Result<tonic::Response<HealthCheckResponse>, Status> {
-        HealthClient::new(self.client.channel()).check(HealthCheckRequest::default()).await
+        let mut health = HealthClient::new(self.client.channel());
+        match health.check(HealthCheckRequest::default()).await {
+            Err(status) if status.code() == Code::Cancelled => health.check(HealthCheckRequest::default()).await,
+            answer => answer,
+        }
     }
 
     /// A request with the token, for calls that don't go through the client.
@@ -79,6 +85,7 @@ impl Server {
         match error.kind() {
             ErrorKind::Config | ErrorKind::Data => Failure::usage(with_cause(error)),
             ErrorKind::Refused => refused(error),
+            ErrorKind::Tls => insecure(url, error),
             ErrorKind::Unavailable if error.reason().is_some() => {
                 Failure::new(Exit::Unreachable, format_args!("{url} can't serve this now: {}", said(error)))
             }
@@ -98,13 +105,28 @@ impl Server {
     }
 }
 
-fn build(url: &str, token: Option<&str>) -> Result<Client, Failure> {
-    let builder = Client::builder(url);
-    let builder = match token {
-        Some(token) => builder.token(token),
-        None => builder,
-    };
+fn build(url: &str, token: Option<&str>, certificates: &Certificates) -> Result<Client, Failure> {
+    let mut builder = Client::builder(url);
+    if let Some(token) = token {
+        builder = builder.token(token);
+    }
+    if let Some(authorities) = &certificates.authorities {
+        builder = builder.authorities(authorities.as_str());
+    }
+    if let Some((certificate, key)) = &certificates.own {
+        builder = builder.certificate(certificate.as_str(), key.as_str());
+    }
     builder.build().map_err(|error| Failure::usage(format_args!("{url}: {}", with_cause(&error))))
+}
+
+fn insecure(url: &str, error: &Error) -> Failure {
+    let hint = match error.tls_problem() {
+        Some(TlsProblem::Untrusted(_)) => "; --ca names the authority to trust",
+        Some(TlsProblem::CertificateRequired) => "; --cert and --cert-key present one",
+        _ => "",
+    };
+    let problem = error.tls_problem().map_or_else(|| error.to_string(), ToString::to_string);
+    Failure::new(Exit::Unreachable, format_args!("{url}: {problem}{hint}"))
 }
 
 fn refused(error: &Error) -> Failure {
@@ -138,6 +160,9 @@ fn said(error: &Error) -> String {
 
 /// What is at the bottom of an error, for example "Connection refused".
 pub(crate) fn cause(error: &Error) -> String {
+    if let Some(problem) = error.tls_problem() {
+        return problem.to_string();
+    }
     let mut deepest: &dyn std::error::Error = error;
     while let Some(source) = deepest.source() {
         deepest = source;
@@ -171,7 +196,8 @@ mod tests {
     use super::*;
 
     fn server() -> Server {
-        Server::new(Target { url: "http://h:1".to_owned(), token: None, note: None }, false).unwrap()
+        let certificates = Certificates::default();
+        Server::new(Target { url: "http://h:1".to_owned(), token: None, certificates, note: None }, false).unwrap()
     }
 
     fn failure(status: Status) -> (Exit, String) {

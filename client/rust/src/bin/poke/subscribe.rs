@@ -229,7 +229,8 @@ impl<'a> Listener<'a> {
     /// A lost connection comes back by itself; one that never was is more likely a wrong url.
     fn lost(&mut self, Reconnecting { cause, delay, .. }: &Reconnecting) -> Result<(), Failure> {
         if !self.live_once && !self.server.waits() {
-            return Err(self.server.failure(cause));
+            // What is tried again at once may tell more the second time.
+            return if delay.is_zero() { Ok(()) } else { Err(self.server.failure(cause)) };
         }
         let (cause, delay) = (text::escape(&server::cause(cause)).into_owned(), text::duration(*delay));
         let what = if self.live_once { "connection lost" } else { "no connection" };
