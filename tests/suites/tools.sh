@@ -9,7 +9,8 @@ tool() {
     if [ ! -f "$folder/.complete" ]; then
         rm -rf "$folder"
         mkdir -p "$folder"
-        "$@" "$folder" >&2
+        # Said outright, as errexit doesn't hold where the caller asks whether it worked.
+        "$@" "$folder" >&2 || return
         touch "$folder/.complete"
     fi
     echo "$folder"

@@ -8,6 +8,7 @@ use crate::{
     figure::{Figures, OTHERS},
     load::{Crowd, Load, Run},
     server::{Kind, Server},
+    tls::Identity,
 };
 
 /// What is measured.
@@ -23,11 +24,15 @@ pub(crate) enum Case {
         backlog: u64,
         /// Streams on a connection.
         streams: usize,
+        /// Encrypted.
+        tls: bool,
     },
     /// Subscribers to whom nothing is said.
     Idle {
         /// How many connections the figures are taken from.
         connections: usize,
+        /// Encrypted.
+        tls: bool,
     },
     /// Unary publishes, 64 under way.
     Publish {
@@ -57,35 +62,47 @@ impl Case {
     /// Whether this kind of server can be in this situation.
     pub(crate) fn suits(self, kind: Kind) -> bool {
         match self {
-            Self::Deliver { streams, .. } => streams == 1 || kind.has_streams(),
+            Self::Deliver { streams, tls, .. } => (streams == 1 || kind.has_streams()) && (!tls || kind.has_tls()),
             Self::Idle { .. } | Self::Stalled { .. } => kind != Kind::Floor,
             Self::Publish { .. } => matches!(kind, Kind::Poke | Kind::Naive),
         }
     }
 
+    fn tls(self) -> bool {
+        matches!(self, Self::Deliver { tls: true, .. } | Self::Idle { tls: true, .. })
+    }
+
     /// Its name in the report.
     pub(crate) fn label(self) -> String {
-        match self {
-            Self::Deliver { payload, subscribers, backlog, streams } => {
+        let label = match self {
+            Self::Deliver { payload, subscribers, backlog, streams, .. } => {
                 format!("deliver {} to {subscribers}, backlog {backlog}, {streams} a connection", size(payload))
             }
-            Self::Idle { connections } => format!("idle, {connections} connections"),
+            Self::Idle { connections, .. } => format!("idle, {connections} connections"),
             Self::Publish { payload, subscribers } => format!("publish {}, {subscribers} subscribers", size(payload)),
             Self::Stalled { subscribers } => format!("stalled, a fifth of {subscribers}"),
-        }
+        };
+        if self.tls() { label + ", TLS" } else { label }
     }
 
     /// Measures a fresh server.
-    pub(crate) fn measure(self, kind: Kind, span: Duration, logs: &Path) -> Result<Figures, Fault> {
+    pub(crate) fn measure(
+        self,
+        kind: Kind,
+        span: Duration,
+        identity: &Identity,
+        logs: &Path,
+    ) -> Result<Figures, Fault> {
+        let tls = Some(identity).filter(|_| self.tls());
         let others = Others::watch()?;
-        let server = Server::start(kind, logs)?;
-        let mut load = Load::new(kind.wire())?;
+        let server = Server::start(kind, tls, logs)?;
+        let mut load = Load::new(kind.wire(), tls)?;
         let mut figures = match self {
-            Self::Deliver { payload, subscribers, backlog, streams } => {
+            Self::Deliver { payload, subscribers, backlog, streams, .. } => {
                 let crowd = Crowd { streams, ..Crowd::of(subscribers / streams) };
                 deliver(&server, &mut load, &self::payload(payload), backlog, crowd, span)
             }
-            Self::Idle { connections } => idle(&server, &mut load, kind, connections),
+            Self::Idle { connections, .. } => idle(&server, &mut load, kind, connections),
             Self::Publish { payload, subscribers } => {
                 publish(&server, &mut load, &self::payload(payload), subscribers, span)
             }
@@ -98,7 +115,7 @@ impl Case {
 
 fn deliver(
     server: &Server,
-    load: &mut Load,
+    load: &mut Load<'_>,
     payload: &[u8],
     backlog: u64,
     crowd: Crowd,
@@ -125,11 +142,11 @@ fn delivery(run: &Run, cpu: Duration) -> Figures {
 }
 
 /// What a connection with a stream, one more stream, and one more interest hold; and what coming costs.
-fn idle(server: &Server, load: &mut Load, kind: Kind, connections: usize) -> Result<Figures, Fault> {
+fn idle(server: &Server, load: &mut Load<'_>, kind: Kind, connections: usize) -> Result<Figures, Fault> {
     let pid = server.pid();
     // What the first connections of all bring about isn't theirs.
     load.join(server.subscribe, Crowd::of(20))?;
-    let grown = |load: &mut Load, crowd: Crowd| -> Result<(f64, f64), Fault> {
+    let grown = |load: &mut Load<'_>, crowd: Crowd| -> Result<(f64, f64), Fault> {
         load.rest(SETTLE)?;
         let (resident, kernel) = (cost::resident(pid)?, cost::kernel()?);
         load.join(server.subscribe, crowd)?;
@@ -160,7 +177,7 @@ fn idle(server: &Server, load: &mut Load, kind: Kind, connections: usize) -> Res
 
 fn publish(
     server: &Server,
-    load: &mut Load,
+    load: &mut Load<'_>,
     payload: &[u8],
     subscribers: usize,
     span: Duration,
@@ -179,7 +196,7 @@ fn publish(
 }
 
 /// The latency of those who read, without and with others who don't.
-fn stalled(server: &Server, load: &mut Load, subscribers: usize, span: Duration) -> Result<Figures, Fault> {
+fn stalled(server: &Server, load: &mut Load<'_>, subscribers: usize, span: Duration) -> Result<Figures, Fault> {
     let pid = server.pid();
     let payload = payload(1024);
     let others = subscribers / 5;

@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod case;
+mod channel;
 mod cost;
 mod figure;
 mod floor;
@@ -15,6 +16,7 @@ mod plan;
 mod plot;
 mod report;
 mod server;
+mod tls;
 mod wire;
 
 pub use self::{floor::floor, naive::naive, plan::bench};

@@ -1,20 +1,18 @@
 //! The load: subscribers and a publisher on one thread. It costs less than any of the servers, and the same for all.
 
 use std::{
-    io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use rustix::event::{
-    Timespec,
-    epoll::{self, EventData, EventFlags},
-};
+use rustix::event::{Timespec, epoll};
 
 use crate::{
     Fault,
+    channel::Channel,
+    tls::Identity,
     wire::{ENVELOPE_BYTES, Event, SHARED, Session, Wire},
 };
 
@@ -58,14 +56,12 @@ pub(crate) struct Run {
 }
 
 struct Member {
-    socket: TcpStream,
+    channel: Channel,
     session: Box<dyn Session>,
-    out: Vec<u8>,
     /// Pokes that came on each stream, counted from the load's first.
     received: Vec<usize>,
     /// Whether pokes are expected on its streams.
     reads: bool,
-    armed: bool,
 }
 
 #[derive(Debug)]
@@ -83,8 +79,9 @@ struct Tally {
 }
 
 /// Everyone who is connected to one server.
-pub(crate) struct Load {
+pub(crate) struct Load<'a> {
     wire: Wire,
+    tls: Option<&'a Identity>,
     epoll: OwnedFd,
     members: Vec<Member>,
     /// Who publishes, as an index of `members`.
@@ -94,13 +91,16 @@ pub(crate) struct Load {
     named: usize,
     tally: Tally,
     buffer: Box<[u8]>,
+    /// What a session wants to be said.
+    words: Vec<u8>,
     events: Vec<epoll::Event>,
 }
 
-impl Load {
-    pub(crate) fn new(wire: Wire) -> Result<Self, Fault> {
+impl<'a> Load<'a> {
+    pub(crate) fn new(wire: Wire, tls: Option<&'a Identity>) -> Result<Self, Fault> {
         Ok(Self {
             wire,
+            tls,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             members: Vec::new(),
             publisher: None,
@@ -116,6 +116,7 @@ impl Load {
                 latency: histogram()?,
             },
             buffer: vec![0; READ_BYTES].into(),
+            words: Vec::new(),
             events: Vec::with_capacity(1024),
         })
     }
@@ -127,7 +128,7 @@ impl Load {
         for left in (0..crowd.connections).rev() {
             let streams: Vec<_> = (0..crowd.streams).map(|_| self.filters(crowd)).collect();
             let (session, opening) = self.wire.subscribe(&streams, crate::wire::STREAM_WINDOW);
-            self.add(TcpStream::connect(address)?, session, opening, crowd.streams)?;
+            self.add(TcpStream::connect(address)?, session, &opening, crowd.streams)?;
             while wanted - self.tally.live > (left + OPENING) * each {
                 self.turn()?;
             }
@@ -147,12 +148,12 @@ impl Load {
             socket.connect(&address.into())?;
             let wanted = self.tally.live + 1;
             let (session, opening) = self.wire.subscribe(&[vec![SHARED.to_owned()]], 65_535);
-            self.add(socket.into(), session, opening, 1)?;
+            self.add(socket.into(), session, &opening, 1)?;
             self.until("a subscriber to be live", |load| load.tally.live >= wanted)?;
         }
         for member in &mut self.members[first..] {
             member.reads = false;
-            epoll::delete(&self.epoll, &member.socket)?;
+            member.channel.ignore(&self.epoll)?;
         }
         self.readers = readers;
         Ok(())
@@ -162,7 +163,7 @@ impl Load {
     pub(crate) fn publish_to(&mut self, address: SocketAddr) -> Result<(), Fault> {
         let (session, opening) = self.wire.publisher();
         self.publisher = Some(self.members.len());
-        self.add(TcpStream::connect(address)?, session, opening, 0)
+        self.add(TcpStream::connect(address)?, session, &opening, 0)
     }
 
     fn filters(&mut self, crowd: Crowd) -> Vec<String> {
@@ -177,18 +178,15 @@ impl Load {
         &mut self,
         socket: TcpStream,
         session: Box<dyn Session>,
-        opening: Vec<u8>,
+        opening: &[u8],
         streams: usize,
     ) -> Result<(), Fault> {
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
-        // Closing resets the connection: thousands of them leave no port in TIME_WAIT behind.
-        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
-        let index = self.members.len();
-        epoll::add(&self.epoll, &socket, EventData::new_u64(index as u64), EventFlags::IN)?;
+        let token = self.members.len() as u64;
+        let mut channel = Channel::open(socket, self.tls, &self.epoll, token)?;
+        channel.send(opening, &self.epoll)?;
         let received = vec![self.tally.sent.len(); streams];
-        self.members.push(Member { socket, session, out: opening, received, reads: true, armed: false });
-        self.flush(index)
+        self.members.push(Member { channel, session, received, reads: true });
+        Ok(())
     }
 
     /// Keeps `backlog` pokes under way to everyone for `span`, and waits for the last to arrive.
@@ -275,8 +273,8 @@ impl Load {
         let index = self.publisher.ok_or("nobody publishes")?;
         let member = &mut self.members[index];
         self.tally.sent.push(Instant::now());
-        member.session.publish(payload, &mut member.out);
-        self.flush(index)
+        member.session.publish(payload, &mut self.words);
+        self.say(index)
     }
 
     fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) -> Result<(), Fault> {
@@ -306,39 +304,18 @@ impl Load {
     }
 
     fn serve(&mut self, index: usize) -> Result<(), Fault> {
-        let member = &mut self.members[index];
-        match member.socket.read(&mut self.buffer) {
-            Ok(0) => return Err("the server has closed a connection".into()),
-            Ok(length) => {
-                let (tally, received) = (&mut self.tally, &mut member.received);
-                let now = Instant::now();
-                member.session.read(&self.buffer[..length], &mut member.out, &mut |event| {
-                    tally.note(event, received, now);
-                })?;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.flush(index)
+        let Member { channel, session, received, .. } = &mut self.members[index];
+        let (tally, words) = (&mut self.tally, &mut self.words);
+        let now = Instant::now();
+        channel.read(&mut self.buffer, &mut |bytes| {
+            session.read(bytes, words, &mut |event| tally.note(event, received, now))
+        })?;
+        self.say(index)
     }
 
-    fn flush(&mut self, index: usize) -> Result<(), Fault> {
-        let member = &mut self.members[index];
-        let mut written = 0;
-        while written < member.out.len() {
-            match member.socket.write(&member.out[written..]) {
-                Ok(length) => written += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        member.out.drain(..written);
-        let armed = !member.out.is_empty();
-        if armed != member.armed {
-            member.armed = armed;
-            let flags = if armed { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-            epoll::modify(&self.epoll, &member.socket, EventData::new_u64(index as u64), flags)?;
-        }
+    fn say(&mut self, index: usize) -> Result<(), Fault> {
+        self.members[index].channel.send(&self.words, &self.epoll)?;
+        self.words.clear();
         Ok(())
     }
 }
@@ -385,7 +362,7 @@ mod tests {
     }
 
     /// A load of so many connections, on a floor that a thread of this test serves.
-    fn on_a_floor(connections: usize) -> Result<Load, Fault> {
+    fn on_a_floor(connections: usize) -> Result<Load<'static>, Fault> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         drop(listener);
@@ -393,7 +370,7 @@ mod tests {
         while TcpStream::connect(address).is_err() {
             std::thread::yield_now();
         }
-        let mut load = Load::new(Wire::Raw)?;
+        let mut load = Load::new(Wire::Raw, None)?;
         load.join(address, Crowd::of(connections))?;
         load.publish_to(address)?;
         Ok(load)

@@ -16,7 +16,10 @@ use tokio_stream::{
     Stream, StreamExt as _, StreamMap,
     wrappers::{BroadcastStream, TcpListenerStream},
 };
-use tonic::{Request, Response, Status};
+use tonic::{
+    Request, Response, Status,
+    transport::{Identity, Server, ServerTlsConfig},
+};
 
 use crate::Fault;
 
@@ -77,9 +80,11 @@ impl PokeService for Naive {
 
 /// Serves until it is killed.
 ///
+/// It encrypts if it is given a certificate and its key, as PEM.
+///
 /// # Errors
-/// When it can't listen.
-pub fn naive(address: SocketAddr) -> Result<(), Fault> {
+/// When it can't listen, or the certificate and the key are unsound.
+pub fn naive(address: SocketAddr, identity: Option<Identity>) -> Result<(), Fault> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(crate::floor::listen(address)?)?;
         let connections = TcpListenerStream::new(listener).filter_map(|connection| {
@@ -89,6 +94,10 @@ pub fn naive(address: SocketAddr) -> Result<(), Fault> {
             Some(Ok::<_, std::io::Error>(connection))
         });
         let service = PokeServiceServer::new(Naive::default());
-        Ok(tonic::transport::Server::builder().add_service(service).serve_with_incoming(connections).await?)
+        let mut server = Server::builder();
+        if let Some(identity) = identity {
+            server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+        }
+        Ok(server.add_service(service).serve_with_incoming(connections).await?)
     })
 }

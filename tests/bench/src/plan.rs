@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use crate::{Fault, case::Case, machine, plot, report::Report, server::Kind};
+use crate::{Fault, case::Case, machine, plot, report::Report, server::Kind, tls::Identity};
 
 /// Measures what a delivery costs, of all servers that are installed, in turn.
 #[derive(Debug, Parser)]
@@ -41,6 +41,7 @@ pub fn bench() -> Result<(), Fault> {
     }
     machine::raise_descriptors()?;
     fs::create_dir_all(&arguments.out)?;
+    let identity = Identity::make(&arguments.out)?;
     let wanted = |kind: &Kind| arguments.only.is_empty() || arguments.only.contains(kind);
     let (kinds, missing): (Vec<_>, Vec<_>) =
         Kind::ALL.into_iter().filter(wanted).partition(|kind| kind.find().is_some());
@@ -53,7 +54,7 @@ pub fn bench() -> Result<(), Fault> {
         arguments.case.is_empty() || arguments.case.iter().any(|part| case.label().contains(part.as_str()))
     };
     for case in cases.into_iter().filter(chosen) {
-        measure(case, &kinds, &arguments, &mut report);
+        measure(case, &kinds, &identity, &arguments, &mut report);
         print!("{}", report.table(&case.label()));
         fs::write(arguments.out.join("results.json"), format!("{:#}\n", report.to_json()))?;
     }
@@ -67,11 +68,11 @@ pub fn bench() -> Result<(), Fault> {
 
 /// Measures one case of each server in turn, so that whatever else the machine does meets all of them; and each repeat
 /// begins with another one.
-fn measure(case: Case, kinds: &[Kind], arguments: &Arguments, report: &mut Report) {
+fn measure(case: Case, kinds: &[Kind], identity: &Identity, arguments: &Arguments, report: &mut Report) {
     let mut kinds: Vec<_> = kinds.iter().copied().filter(|&kind| case.suits(kind)).collect();
     for repeat in 0..arguments.repeats {
         for &kind in &kinds {
-            match case.measure(kind, Duration::from_secs_f64(arguments.seconds), &arguments.out) {
+            match case.measure(kind, Duration::from_secs_f64(arguments.seconds), identity, &arguments.out) {
                 Ok(figures) => report.add(&case.label(), kind, repeat, figures),
                 Err(fault) => report.fault(&case.label(), kind, &fault.to_string()),
             }
@@ -83,7 +84,8 @@ fn measure(case: Case, kinds: &[Kind], arguments: &Arguments, report: &mut Repor
 
 /// One factor is varied at a time, around the situation that the goals are stated for.
 fn full() -> Vec<Case> {
-    let deliver = |payload, subscribers, backlog, streams| Case::Deliver { payload, subscribers, backlog, streams };
+    let deliver =
+        |payload, subscribers, backlog, streams| Case::Deliver { payload, subscribers, backlog, streams, tls: false };
     let publishes = [100, 1024]
         .into_iter()
         .flat_map(|payload| [0, 1, 100].map(|subscribers| Case::Publish { payload, subscribers }));
@@ -99,7 +101,10 @@ fn full() -> Vec<Case> {
         deliver(1 << 10, 1000, 1, 10),
         deliver(1 << 10, 1000, 1, 100),
         deliver(1 << 10, 1000, 16, 100),
-        Case::Idle { connections: 2000 },
+        Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 1, streams: 1, tls: true },
+        Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 16, streams: 1, tls: true },
+        Case::Idle { connections: 2000, tls: false },
+        Case::Idle { connections: 2000, tls: true },
         Case::Stalled { subscribers: 1000 },
     ];
     cases.extend(publishes);
@@ -107,11 +112,12 @@ fn full() -> Vec<Case> {
 }
 
 fn quick() -> Vec<Case> {
-    let deliver = |backlog, streams| Case::Deliver { payload: 1 << 10, subscribers: 200, backlog, streams };
+    let deliver = |backlog, streams, tls| Case::Deliver { payload: 1 << 10, subscribers: 200, backlog, streams, tls };
     vec![
-        deliver(1, 1),
-        deliver(16, 10),
-        Case::Idle { connections: 200 },
+        deliver(1, 1, false),
+        deliver(16, 10, false),
+        deliver(1, 1, true),
+        Case::Idle { connections: 200, tls: false },
         Case::Stalled { subscribers: 100 },
         Case::Publish { payload: 100, subscribers: 1 },
     ]

@@ -1,7 +1,9 @@
 //! The servers that are measured: how each is started, and what it speaks.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -10,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{Fault, wire::Wire};
+use crate::{Fault, tls::Identity, wire::Wire};
 
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,11 @@ impl Kind {
     /// Whether one connection carries several subscriptions of one interest.
     pub(crate) fn has_streams(self) -> bool {
         !matches!(self, Self::Floor | Self::Mosquitto)
+    }
+
+    /// Whether it can encrypt.
+    pub(crate) fn has_tls(self) -> bool {
+        self != Self::Floor
     }
 
     fn program(self) -> &'static str {
@@ -113,44 +120,19 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one on free ports of loopback, and waits until it accepts. Its output goes to `logs`.
-    pub(crate) fn start(kind: Kind, logs: &Path) -> Result<Self, Fault> {
+    pub(crate) fn start(kind: Kind, tls: Option<&Identity>, logs: &Path) -> Result<Self, Fault> {
         let program = kind.find().ok_or_else(|| format!("{} isn't installed", kind.name()))?;
         let folder = env::temp_dir().join(format!("poke-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let [subscribe, publish, other] = free_ports()?;
-        let mut command = Command::new(program);
-        let mut publish_to = subscribe;
-        match kind {
-            Kind::Poke => {
-                command.args(["--listen", &subscribe.to_string(), "--admin", &other.to_string()]);
-            }
-            Kind::Naive | Kind::Floor => {
-                command.arg(subscribe.to_string());
-            }
-            Kind::Nats => {
-                command.args(["--addr", "127.0.0.1", "--port", &subscribe.port().to_string()]);
-            }
-            Kind::Mosquitto => {
-                let file = folder.join("mosquitto.conf");
-                // Its own default drops what a slow client hasn't read: 1,000 messages are kept here.
-                let text = format!(
-                    "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_dest stderr\nlog_type error\n",
-                    subscribe.port()
-                );
-                fs::write(&file, text)?;
-                command.arg("-c").arg(file);
-            }
-            Kind::Centrifugo => {
-                publish_to = publish;
-                let file = folder.join("centrifugo.json");
-                fs::write(&file, centrifugo(subscribe, publish, other).to_string())?;
-                command.arg("-c").arg(file);
-            }
-        }
+        let ports = free_ports()?;
+        let [subscribe, publish, _] = ports;
+        let publish = if kind == Kind::Centrifugo { publish } else { subscribe };
         let log =
             fs::OpenOptions::new().create(true).append(true).open(logs.join(format!("{}.log", kind.program())))?;
+        let mut command = Command::new(program);
+        command.args(arguments(kind, ports, tls, &folder)?);
         let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut server = Self { child, subscribe, publish: publish_to, folder };
+        let mut server = Self { child, subscribe, publish, folder };
         server.accepting(kind)?;
         Ok(server)
     }
@@ -191,11 +173,59 @@ fn free_ports() -> Result<[SocketAddr; 3], Fault> {
     Ok([a?.local_addr()?, b?.local_addr()?, c?.local_addr()?])
 }
 
-fn centrifugo(subscribe: SocketAddr, publish: SocketAddr, http: SocketAddr) -> serde_json::Value {
+/// What a program is started with. A file that it needs goes to `folder`.
+fn arguments(
+    kind: Kind,
+    [subscribe, publish, other]: [SocketAddr; 3],
+    tls: Option<&Identity>,
+    folder: &Path,
+) -> Result<Vec<OsString>, Fault> {
+    let configuration = match kind {
+        Kind::Poke => {
+            let plain = ["--listen".into(), subscribe.to_string().into(), "--admin".into(), other.to_string().into()];
+            let tls = tls.map(|Identity { certificate, key, .. }| {
+                ["--tls.certificate".into(), certificate.into(), "--tls.key".into(), key.into()]
+            });
+            return Ok(plain.into_iter().chain(tls.into_iter().flatten()).collect());
+        }
+        Kind::Naive | Kind::Floor => {
+            let tls = tls.map(|Identity { certificate, key, .. }| [certificate.into(), key.into()]);
+            return Ok(std::iter::once(subscribe.to_string().into()).chain(tls.into_iter().flatten()).collect());
+        }
+        Kind::Nats => nats(subscribe, tls),
+        Kind::Mosquitto => mosquitto(subscribe, tls),
+        Kind::Centrifugo => centrifugo([subscribe, publish, other], tls).to_string(),
+    };
+    // Centrifugo tells the format by the name's end; the others don't look.
+    let file = folder.join(format!("{}.json", kind.program()));
+    fs::write(&file, configuration)?;
+    Ok(vec!["-c".into(), file.into()])
+}
+
+fn nats(listen: SocketAddr, tls: Option<&Identity>) -> String {
+    // By default the server says INFO first, in plaintext.
+    let tls = tls.map_or_else(String::new, |Identity { certificate, key, .. }| {
+        format!("tls {{ cert_file: {certificate:?}, key_file: {key:?}, handshake_first: true }}\n")
+    });
+    format!("listen: {listen}\n{tls}")
+}
+
+fn mosquitto(listen: SocketAddr, tls: Option<&Identity>) -> String {
+    let tls = tls.map_or_else(String::new, |Identity { certificate, key, .. }| {
+        format!("certfile {}\nkeyfile {}\n", certificate.display(), key.display())
+    });
+    let rest = "allow_anonymous true\nset_tcp_nodelay true\nlog_dest stderr\nlog_type error\n";
+    format!("listener {} {}\n{tls}{rest}", listen.port(), listen.ip())
+}
+
+fn centrifugo([subscribe, publish, http]: [SocketAddr; 3], tls: Option<&Identity>) -> serde_json::Value {
+    let tls = tls.map_or(json!({}), |Identity { certificate, key, .. }| {
+        json!({ "enabled": true, "cert_pem": certificate, "key_pem": key })
+    });
     json!({
         "http_server": { "address": "127.0.0.1", "port": http.port().to_string() },
-        "uni_grpc": { "enabled": true, "address": "127.0.0.1", "port": subscribe.port() },
-        "grpc_api": { "enabled": true, "address": "127.0.0.1", "port": publish.port() },
+        "uni_grpc": { "enabled": true, "address": "127.0.0.1", "port": subscribe.port(), "tls": tls },
+        "grpc_api": { "enabled": true, "address": "127.0.0.1", "port": publish.port(), "tls": tls },
         "client": { "insecure": true, "channel_limit": 1000 },
         "channel": { "without_namespace": { "allow_subscribe_for_client": true } },
         "log": { "level": "warn" },
