@@ -9,6 +9,9 @@ mod plaintext;
 mod reload;
 mod settings;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, io, sync::Arc};
 
 use parking_lot::Mutex;
