@@ -7,4 +7,3 @@ mod curl;
 mod grpcio;
 mod grpcurl;
 mod session;
-mod tls;

@@ -21,7 +21,6 @@ mod proxy;
 mod publish;
 mod server;
 mod stream;
-pub mod tls;
 pub mod tools;
 mod wait;
 

@@ -48,6 +48,8 @@ pub(crate) enum Case {
     },
 }
 
+/// How the name of an encrypted case ends.
+pub(crate) const TLS: &str = ", TLS";
 /// Calls under way when publishing is measured.
 const PENDING: u64 = 64;
 /// How long a server may take to come to rest before its memory is read.
@@ -82,7 +84,7 @@ impl Case {
             Self::Publish { payload, subscribers } => format!("publish {}, {subscribers} subscribers", size(payload)),
             Self::Stalled { subscribers } => format!("stalled, a fifth of {subscribers}"),
         };
-        if self.tls() { label + ", TLS" } else { label }
+        if self.tls() { label + TLS } else { label }
     }
 
     /// Measures a fresh server.

@@ -73,6 +73,7 @@ pub(crate) fn short(value: f64) -> String {
         size if size < 10.0 => format!("{value:.2}"),
         size if size < 100.0 => format!("{value:.1}"),
         size if size < 10_000.0 => format!("{rounded}"),
+        size if size < 100_000.0 => format!("{:.1}k", value / 1000.0),
         size if size < 1e6 => format!("{}k", (value / 1000.0).round()),
         _ => format!("{:.2}M", value / 1e6),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{figure::short, report::Report, server::Kind};
+use crate::{case::TLS, figure::short, report::Report, server::Kind};
 
 /// A figure of the server that has a bound.
 struct Goal {
@@ -29,6 +29,11 @@ const GOALS: [Goal; 5] = [
 
 const fn goal(what: &'static str, case: &'static str, figure: &'static str, by: Option<Kind>, at_most: f64) -> Goal {
     Goal { what, case, figure, by, at_most }
+}
+
+/// Whether a goal is stated for this case.
+pub(crate) fn concerns(case: &str) -> bool {
+    !case.ends_with(TLS) && GOALS.iter().any(|goal| case.starts_with(goal.case))
 }
 
 /// A goal, and what was measured.

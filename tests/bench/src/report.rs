@@ -58,6 +58,10 @@ impl Report {
         self.cases.iter().find(|(name, _)| name == case)?.1.get(&kind)
     }
 
+    pub(crate) fn has(&self, case: &str, kind: Kind) -> bool {
+        self.samples(case, kind).is_some()
+    }
+
     pub(crate) fn spread(&self, case: &str, figure: &str, kind: Kind) -> Option<Spread> {
         spread(self.samples(case, kind)?, figure)
     }

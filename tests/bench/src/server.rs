@@ -98,7 +98,11 @@ impl Kind {
         };
         let output = self.find().and_then(|program| Command::new(program).arg(argument).output().ok());
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        text.lines().next().unwrap_or_default().trim().to_owned()
+        let version = text.lines().next().unwrap_or_default().trim().to_owned();
+        match env::var("BENCH_COMMIT") {
+            Ok(commit) if self == Self::Poke && !commit.is_empty() => format!("{version} ({commit})"),
+            _ => version,
+        }
     }
 }
 
@@ -219,9 +223,10 @@ fn mosquitto(listen: SocketAddr, tls: Option<&Identity>) -> String {
 }
 
 fn centrifugo([subscribe, publish, http]: [SocketAddr; 3], tls: Option<&Identity>) -> serde_json::Value {
-    let tls = tls.map_or(json!({}), |Identity { certificate, key, .. }| {
-        json!({ "enabled": true, "cert_pem": certificate, "key_pem": key })
-    });
+    let tls = tls.map_or(
+        json!({}),
+        |Identity { certificate, key, .. }| json!({ "enabled": true, "cert_pem": certificate, "key_pem": key }),
+    );
     json!({
         "http_server": { "address": "127.0.0.1", "port": http.port().to_string() },
         "uni_grpc": { "enabled": true, "address": "127.0.0.1", "port": subscribe.port(), "tls": tls },
