@@ -18,3 +18,6 @@ mod resume;
 mod sdk;
 mod sizes;
 mod slow_reader;
+mod tls;
+mod tls_certificates;
+mod tls_life;

@@ -343,6 +343,47 @@ async fn after_kill_9_and_a_restart_every_subscriber_goes_on_with_a_gap_and_no_d
 }
 
 #[tokio::test]
+async fn after_sigterm_and_a_late_successor_every_subscriber_goes_on_with_a_gap_and_no_duplicate() {
+    // Long enough for many attempts to move, each of which fails: nobody listens until the old server has exited.
+    let config = || Config::new().text("drain.window", "15s").text("drain.deadline", "20s");
+    let mut server = Server::start(config()).await;
+    let (address, url) = (server.address(), server.url());
+    let mut subscribers = Vec::new();
+    for _ in 0..20 {
+        // Each is a process of its own, so to say: they share no connection.
+        let mut pokes = client(&url).subscribe([Interest::new("PLAYLIST", "restart")]);
+        live(&mut pokes).await;
+        subscribers.push((pokes, Seen::default()));
+    }
+    let publish = async |number: i64| {
+        let publish = Publish::new("PLAYLIST", "restart").data(number.to_string());
+        client(&url).publish(publish.deadline(Duration::from_secs(30))).await.unwrap();
+    };
+    for number in 0..10 {
+        publish(number).await;
+    }
+    for (pokes, seen) in &mut subscribers {
+        seen.through(pokes, 9).await;
+    }
+    server.sigterm();
+    assert_eq!(server.exited().await.code(), Some(0));
+    let _server = Server::start(config().listen(address)).await;
+    let up = Instant::now();
+    for number in 10..20 {
+        publish(number).await;
+    }
+    for (pokes, seen) in &mut subscribers {
+        seen.through(pokes, 19).await;
+        assert_eq!(seen.numbers, (0..20).collect::<Vec<_>>(), "each once, and in order");
+        assert_eq!(seen.gaps.len(), 1, "{:?}", seen.gaps);
+        assert_eq!(seen.gaps[0].reason, GapReason::EpochChanged);
+    }
+    let took = up.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    println!("figure: 20 subscribers were live again {took:.1?} after a graceful restart");
+}
+
+#[tokio::test]
 async fn a_rolling_replacement_on_one_address_misses_nothing() {
     let overlapping = || {
         // The new server replays what it has, so let that be all that is published while the old one's streams move.

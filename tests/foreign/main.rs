@@ -7,3 +7,4 @@ mod curl;
 mod grpcio;
 mod grpcurl;
 mod session;
+mod tls;

@@ -7,7 +7,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use prost::Message;
 use std::{io, net::SocketAddr};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
@@ -39,7 +39,7 @@ const HEAD: usize = 9;
 /// The largest frame that a server takes without saying more.
 const CHUNK: usize = 16 << 10;
 /// The largest window that the protocol knows.
-const WIDEST: u32 = (1 << 31) - 1;
+pub const WIDEST: u32 = (1 << 31) - 1;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +54,10 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// One HTTP/2 connection.
+/// One HTTP/2 connection, over TCP or over what is given.
 #[derive(Debug)]
-pub struct Connection {
-    socket: TcpStream,
+pub struct Connection<T = TcpStream> {
+    socket: T,
     input: BytesMut,
     output: BytesMut,
     next_stream: u32,
@@ -80,6 +80,23 @@ impl Connection {
     pub async fn open_with_window(address: SocketAddr, window: u32) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await.expect("the server accepts");
         socket.set_nodelay(true).expect("a TCP socket");
+        Self::over(socket, window).await
+    }
+
+    /// Ends the connection by RST, as a crashed phone's network does, or by FIN.
+    pub fn close(self, abruptly: bool) {
+        if abruptly {
+            self.socket.set_zero_linger().expect("a TCP socket");
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// On an open socket, with a given window for each stream.
+    ///
+    /// # Panics
+    /// When the server is gone already.
+    pub async fn over(socket: T, window: u32) -> Self {
         let (input, output) = (BytesMut::with_capacity(64 << 10), BytesMut::new());
         let mut connection = Self { socket, input, output, next_stream: 1, unacknowledged: 0 };
         connection.output.put_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -202,13 +219,6 @@ impl Connection {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Ends the connection by RST, as a crashed phone's network does, or by FIN.
-    pub fn close(self, abruptly: bool) {
-        if abruptly {
-            self.socket.set_zero_linger().expect("a TCP socket");
         }
     }
 }

@@ -21,6 +21,7 @@ mod proxy;
 mod publish;
 mod server;
 mod stream;
+pub mod tls;
 pub mod tools;
 mod wait;
 

@@ -27,6 +27,7 @@ use crate::{
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    scheme: &'static str,
     admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
@@ -57,20 +58,22 @@ impl Server {
             follow(child.stdout.take().expect("stdout is piped"), &log),
             follow(child.stderr.take().expect("stderr is piped"), &log),
         ];
-        let (address, admin) = eventually("the server to listen", async || {
+        let (address, scheme, admin) = eventually("the server to listen", async || {
             let lines = lock(&log);
             let ended = child.try_wait().expect("the server is our child");
             assert!(ended.is_none(), "the server didn't start: {ended:?} {lines:#?}");
-            Some((announced(&lines, "listening on http://")?, announced(&lines, "admin on http://")?))
+            let plain = announced(&lines, "listening on http://").map(|address| (address, "http"));
+            let (address, scheme) = plain.or_else(|| Some((announced(&lines, "listening on https://")?, "https")))?;
+            Some((address, scheme, announced(&lines, "admin on http://")?))
         })
         .await;
-        Self { child, address, admin, log, readers, folder, errors_allowed: false }
+        Self { child, address, scheme, admin, log, readers, folder, errors_allowed: false }
     }
 
     /// Where gRPC, gRPC-Web and Connect are spoken.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The same without a scheme.
@@ -130,6 +133,11 @@ impl Server {
     /// Asks the server to go away, as an orchestrator does.
     pub fn sigterm(&self) {
         signal(self.pid(), "TERM");
+    }
+
+    /// Asks the server to read again what it can.
+    pub fn sighup(&self) {
+        signal(self.pid(), "HUP");
     }
 
     /// Ends the server as a crash does, and waits until it is gone.
@@ -235,7 +243,8 @@ fn lock(log: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
     log.lock().expect("nobody panics while holding the log")
 }
 
-fn new_folder() -> PathBuf {
+/// An empty folder of its own.
+pub(crate) fn new_folder() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("poke-tests-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let folder = std::env::temp_dir().join(name);

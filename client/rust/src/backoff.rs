@@ -22,7 +22,17 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// The wait before the next attempt.
     pub(crate) fn next(&mut self, dice: Dice) -> Duration {
-        let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(LARGEST);
+        self.next_within(LARGEST, dice)
+    }
+
+    /// As [`Backoff::next`], for attempts that have only so much time left: a wait takes half of it at most, as long as
+    /// that isn't less than the first bound.
+    pub(crate) fn next_before(&mut self, left: Duration, dice: Dice) -> Duration {
+        self.next_within((left / 2).clamp(FIRST, LARGEST), dice)
+    }
+
+    fn next_within(&mut self, largest: Duration, dice: Dice) -> Duration {
+        let bound = FIRST.saturating_mul(1 << self.failures.min(16)).min(largest);
         self.failures = self.failures.saturating_add(1);
         dice(bound)
     }
@@ -54,6 +64,19 @@ mod tests {
         assert_eq!(bounds, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
         backoff.reset();
         assert_eq!(backoff.next(|bound| bound), FIRST);
+    }
+
+    #[test]
+    fn with_little_time_left_the_waits_fit_into_it() {
+        let mut backoff = Backoff::default();
+        let mut left = Duration::from_secs(20);
+        let mut waits = Vec::new();
+        while !left.is_zero() {
+            let wait = backoff.next_before(left, |bound| bound);
+            waits.push(wait.as_millis());
+            left = left.saturating_sub(wait);
+        }
+        assert_eq!(waits, [500, 1000, 2000, 4000, 6250, 3125, 1562, 781, 500, 500]);
     }
 
     #[test]

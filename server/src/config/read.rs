@@ -262,6 +262,22 @@ retain_poke = 1
     }
 
     #[test]
+    fn the_files_of_tls_are_read_and_blamed_on_what_named_them() {
+        let text = "[tls]\nkey = '/nowhere/key.pem'\nmin_version = '1.1'\n[domains.A]\n";
+        let found = mistakes(read(Sources {
+            file: Some(File { name: "poke.toml", text }),
+            variables: &[],
+            flags: &pairs(&[("tls.certificate", "/nowhere/cert.pem")]),
+        }));
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("poke.toml:2: /nowhere/key.pem can't be read: "), "{found:?}");
+        assert_eq!(found[1], "poke.toml:3: tls.min_version must be \"1.2\" or \"1.3\"");
+        assert!(found[2].starts_with("--tls.certificate: /nowhere/cert.pem can't be read: "), "{found:?}");
+        let alone = mistakes(from_file("tls.certificate = 'cert.pem'\n[domains.A]\n"));
+        assert_eq!(alone, ["poke.toml:1: tls.certificate needs tls.key, the certificate's private key"]);
+    }
+
+    #[test]
     fn a_variable_that_sets_nothing_is_a_mistake_unless_kubernetes_made_it() {
         let variables = pairs(&[
             ("PATH", "/bin"),

@@ -96,7 +96,9 @@ pub(super) fn prepare(socket: &Socketed, patience: Duration) -> io::Result<()> {
     let Either::Left(stream) = socket else { return Ok(()) };
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(patience).with_interval(patience / 4))?;
+    // The system takes whole seconds, and refuses none.
+    let interval = (patience / 4).max(Duration::from_secs(1));
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(patience).with_interval(interval))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(patience))?;
     Ok(())

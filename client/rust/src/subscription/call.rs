@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::interests::Generation;
-use crate::{Interest, Live, Outcome, clock::Moment};
+use crate::{
+    Interest, Live, Outcome,
+    backoff::{Backoff, Dice},
+    clock::Moment,
+};
 
 /// Names a call. A later call has a larger one.
 pub(super) type CallId = u64;
@@ -31,8 +35,11 @@ pub(super) struct Call {
     pub(super) reconnect_spread: Option<Duration>,
     /// The server has asked to move, at this time.
     pub(super) move_at: Option<Moment>,
+    /// The server has said that it closes the call then.
+    closes_at: Option<Moment>,
+    /// The calls that were to replace it and failed.
+    failed_moves: Backoff,
     live_since: Option<Moment>,
-    is_proved: bool,
     last_life: Moment,
     silence_allowed: Duration,
 }
@@ -58,8 +65,9 @@ impl Call {
             carried,
             reconnect_spread: None,
             move_at: None,
+            closes_at: None,
+            failed_moves: Backoff::default(),
             live_since: None,
-            is_proved: false,
             last_life: now,
             silence_allowed: WELCOME_WITHIN,
         }
@@ -99,11 +107,28 @@ impl Call {
         self.reconnect_spread.is_some() && self.pending.is_empty()
     }
 
-    /// True once, when the call has been live for long enough.
-    pub(super) fn has_just_proved(&mut self, now: Moment) -> bool {
-        let proves = !self.is_proved && self.live_since.is_some_and(|since| now >= since + PROVED_AFTER);
-        self.is_proved |= proves;
-        proves
+    /// The server asks to move, and closes the call later on. The earliest of several such requests holds.
+    pub(super) fn must_move(&mut self, move_at: Moment, closes_at: Option<Moment>) {
+        self.move_at = Some(self.move_at.map_or(move_at, |earlier| earlier.min(move_at)));
+        self.closes_at = self.closes_at.into_iter().chain(closes_at).min();
+    }
+
+    /// The server has said that the call will end: that it does so is no fault.
+    pub(super) fn is_announced(&self) -> bool {
+        self.move_at.is_some()
+    }
+
+    /// How long to wait with the next attempt to replace this call, after one has failed.
+    pub(super) fn move_again_after(&mut self, now: Moment, dice: Dice) -> Duration {
+        match self.closes_at.and_then(|at| at.checked_sub(now)) {
+            Some(left) => self.failed_moves.next_before(left, dice),
+            None => self.failed_moves.next(dice),
+        }
+    }
+
+    /// The call has been live for long enough.
+    pub(super) fn is_proved(&self, now: Moment) -> bool {
+        self.live_since.is_some_and(|since| now >= since + PROVED_AFTER)
     }
 
     /// A message came, or the reader is back after a pause. Answers whether that was in time.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     call::{CallId, Patience},
-    message::{Message, WireGap},
+    message::{Message, WireGap, WireReconnect},
     state::{Action, Item, State},
 };
 use crate::{Connected, Ended, Event, Gap, GapReason, Interest, Live, Poke, Position, Rejected, clock::Moment};
@@ -14,7 +14,7 @@ impl State {
     pub(super) fn on_message(&mut self, now: Moment, id: CallId, message: Message) {
         let Some(call) = self.call(id) else { return };
         let was_in_time = call.lives(now);
-        if call.has_just_proved(now) {
+        if call.is_proved(now) {
             self.backoff.reset();
         }
         match message {
@@ -30,10 +30,7 @@ impl State {
                 }
                 self.on_checkpoints(id, &checkpoints);
             }
-            Message::Reconnect { min_delay, max_delay, renew_token } => {
-                let move_at = now + min_delay + (self.dice)(max_delay.saturating_sub(min_delay));
-                self.on_reconnect(now, id, move_at, renew_token);
-            }
+            Message::Reconnect(reconnect) => self.on_reconnect(now, id, reconnect),
             Message::Unknown => {}
         }
         self.switch_over();
@@ -128,7 +125,9 @@ impl State {
         }
     }
 
-    fn on_reconnect(&mut self, now: Moment, id: CallId, move_at: Moment, renew_token: bool) {
+    fn on_reconnect(&mut self, now: Moment, id: CallId, reconnect: WireReconnect) {
+        let WireReconnect { min_delay, max_delay, closes_after, renew_token } = reconnect;
+        let move_at = now + min_delay + (self.dice)(max_delay.saturating_sub(min_delay));
         if renew_token {
             self.stale_token = Some(now);
         } else {
@@ -136,7 +135,7 @@ impl State {
             self.actions.push(Action::Retire(id));
         }
         if let Some(call) = self.call(id) {
-            call.move_at = Some(call.move_at.map_or(move_at, |earlier| earlier.min(move_at)));
+            call.must_move(move_at, closes_after.map(|after| now + after));
         }
     }
 

@@ -27,11 +27,7 @@ pub(super) enum Message {
     Heartbeat {
         checkpoints: Vec<Position>,
     },
-    Reconnect {
-        min_delay: Duration,
-        max_delay: Duration,
-        renew_token: bool,
-    },
+    Reconnect(WireReconnect),
     /// An event of a later version of the contract: a sign of life.
     Unknown,
 }
@@ -44,6 +40,15 @@ pub(super) struct WireGap {
     pub(super) position: Position,
     pub(super) missed_count: Option<i64>,
     pub(super) reload_spread: Duration,
+}
+
+/// The server asks to move within a window, and closes the call later on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WireReconnect {
+    pub(super) min_delay: Duration,
+    pub(super) max_delay: Duration,
+    pub(super) closes_after: Option<Duration>,
+    pub(super) renew_token: bool,
 }
 
 /// A message without a field that the contract promises.
@@ -132,10 +137,10 @@ fn from_poke(poke: v1::Poke) -> Result<Poke, Incomplete> {
 
 fn from_reconnect(reconnect: &v1::Reconnect) -> Message {
     let renew_token = reconnect.reason() == v1::ReconnectReason::TokenExpiring;
-    let closes_after = duration(reconnect.closes_after).unwrap_or(Duration::MAX);
-    let max_delay = duration(reconnect.max_delay).unwrap_or_default().min(closes_after);
+    let closes_after = duration(reconnect.closes_after);
+    let max_delay = duration(reconnect.max_delay).unwrap_or_default().min(closes_after.unwrap_or(Duration::MAX));
     let min_delay = duration(reconnect.min_delay).unwrap_or_default().min(max_delay);
-    Message::Reconnect { min_delay, max_delay, renew_token }
+    Message::Reconnect(WireReconnect { min_delay, max_delay, closes_after, renew_token })
 }
 
 fn gap_reason(reason: v1::GapReason) -> GapReason {

@@ -133,9 +133,9 @@ impl State {
 
     fn take_call(&mut self, now: Moment, id: CallId) -> Option<Call> {
         let is_it = |call: &mut Call| call.id == id;
-        let mut call = self.current.take_if(is_it).or_else(|| self.next.take_if(is_it))?;
+        let call = self.current.take_if(is_it).or_else(|| self.next.take_if(is_it))?;
         self.interests.release(id);
-        if call.has_just_proved(now) {
+        if call.is_proved(now) || call.is_announced() {
             self.backoff.reset();
         }
         Some(call)
@@ -143,8 +143,6 @@ impl State {
 
     /// How long to wait after a failure; `None`: for ever.
     fn delay_after(&mut self, now: Moment, call: &Call, failure: &Failure) -> Option<Duration> {
-        let retry_after = failure.error.retry_after();
-        let was_announced = call.move_at.is_some() || retry_after.is_some();
         match failure.remedy {
             Remedy::GiveUp => return None,
             Remedy::RetryAtOnce if call.reconnect_spread.is_none() && !self.retried_at_once => {
@@ -155,9 +153,15 @@ impl State {
             Remedy::RefreshToken => self.stale_token = Some(now),
             Remedy::Retry | Remedy::RetryAtOnce => {}
         }
-        Some(match call.reconnect_spread {
-            Some(spread) if !was_announced => self.backoff.next_spread(spread, self.dice),
-            _ => retry_after.unwrap_or_default() + self.backoff.next(self.dice),
-        })
+        let retry_after = failure.error.retry_after();
+        let wait = match (&mut self.current, call.reconnect_spread) {
+            // What fails beside a call that lives says nothing about the time after it.
+            (Some(current), _) => current.move_again_after(now, self.dice),
+            (None, Some(spread)) if call.is_announced() || retry_after.is_none() => {
+                self.backoff.next_spread(spread, self.dice)
+            }
+            (None, _) => self.backoff.next(self.dice),
+        };
+        Some(retry_after.unwrap_or_default() + wait)
     }
 }

@@ -15,12 +15,14 @@ use tonic::Status;
 
 use super::{
     call::CallId,
-    message::{Message, WireGap},
-    state::{Action, State},
+    message::{Message, WireGap, WireReconnect},
+    state::{Action, Item, State},
 };
 use crate::{
     Connected, Error, ErrorKind, Event, GapReason, Interest, Limits, Live, Outcome, Poke, Position, clock::Moment,
 };
+
+const SPREAD: Duration = Duration::from_secs(5);
 
 /// Something that happens. Numbers pick an interest or a call.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,8 @@ enum Op {
     Evict,
     /// Another server takes over with an empty log. Calls on the old one go on for a while.
     Restart,
+    /// From now on new calls fail, or no longer. Calls that are open go on.
+    Refuse(bool),
     Add(usize),
     Remove(usize),
 }
@@ -62,6 +66,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..2usize).prop_map(Op::Garble),
         1 => Just(Op::Evict),
         1 => Just(Op::Restart),
+        1 => any::<bool>().prop_map(Op::Refuse),
         1 => (0..3usize).prop_map(Op::Add),
         1 => (0..3usize).prop_map(Op::Remove),
     ]
@@ -72,6 +77,8 @@ struct Serving {
     epoch: usize,
     interests: Vec<Interest>,
     queue: VecDeque<Message>,
+    /// The client has been asked to move.
+    is_announced: bool,
 }
 
 #[derive(Default)]
@@ -81,6 +88,7 @@ struct Server {
     /// The highest sequence that is no longer retained.
     floor: i64,
     retained: Vec<(Interest, i64)>,
+    refuses: bool,
     calls: BTreeMap<CallId, Serving>,
 }
 
@@ -99,7 +107,8 @@ impl Server {
     }
 
     fn open(&mut self, id: CallId, request: v1::SubscribeRequest) {
-        let mut call = Serving { epoch: self.epoch, interests: Vec::new(), queue: VecDeque::from([welcome()]) };
+        let queue = VecDeque::from([welcome()]);
+        let mut call = Serving { epoch: self.epoch, interests: Vec::new(), queue, is_announced: false };
         for subscription in request.subscriptions {
             let interest = Interest::from(subscription.interest.unwrap());
             let (start, reason) = match subscription.start {
@@ -128,7 +137,8 @@ impl Server {
     }
 
     fn restart(&mut self) {
-        *self = Self { epoch: self.epoch + 1, calls: std::mem::take(&mut self.calls), ..Self::default() };
+        let calls = std::mem::take(&mut self.calls);
+        *self = Self { epoch: self.epoch + 1, refuses: self.refuses, calls, ..Self::default() };
     }
 
     /// What `call` has not got of `interest` is dropped, and a gap says so.
@@ -153,7 +163,7 @@ impl Server {
 fn welcome() -> Message {
     let limits = Limits { max_interests: 9, max_poke_bytes: 0, max_data_depth: 0, retention_window: Duration::ZERO };
     let connected = Connected { stream_id: String::new(), limits, heartbeat_interval: Duration::from_secs(1_000_000) };
-    Message::Welcome { connected, reconnect_spread: Duration::from_secs(5) }
+    Message::Welcome { connected, reconnect_spread: SPREAD }
 }
 
 fn poke(interest: &Interest, position: Position) -> Message {
@@ -208,13 +218,15 @@ impl World {
             }),
             Op::Move(number) => self.with_call(number, |world, id| {
                 let delay = Duration::from_secs(1);
-                let reconnect = Message::Reconnect { min_delay: delay, max_delay: delay, renew_token: false };
-                world.server.calls.get_mut(&id).unwrap().queue.push_back(reconnect);
+                let reconnect = WireReconnect {
+                    min_delay: delay,
+                    max_delay: delay,
+                    closes_after: Some(20 * delay),
+                    renew_token: false,
+                };
+                world.server.calls.get_mut(&id).unwrap().queue.push_back(Message::Reconnect(reconnect));
             }),
-            Op::Break(number) => self.with_call(number, |world, id| {
-                world.server.calls.remove(&id);
-                world.state.on_end(world.now, id, Status::unavailable("broken").into());
-            }),
+            Op::Break(number) => self.with_call(number, Self::break_call),
             Op::Lag(number, of) => self.with_call(number, |world, id| world.server.lag(id, &interest(of))),
             Op::Garble(number) => self.with_call(number, |world, id| {
                 if world.server.calls.get_mut(&id).unwrap().queue.pop_front().is_some() {
@@ -223,6 +235,7 @@ impl World {
             }),
             Op::Evict => self.server.evict(),
             Op::Restart => self.server.restart(),
+            Op::Refuse(refuses) => self.server.refuses = refuses,
             Op::Add(number) => {
                 if !self.promises.contains_key(&interest(number)) {
                     self.state.add(self.now, interest(number).into()).unwrap();
@@ -242,6 +255,9 @@ impl World {
         self.state.on_time(self.now);
         for action in self.state.take_actions() {
             match action {
+                Action::Open { id, .. } if self.server.refuses => {
+                    self.state.on_end(self.now, id, Status::unavailable("refused").into());
+                }
                 Action::Open { id, request, .. } => self.server.open(id, request),
                 Action::Close(id) => drop(self.server.calls.remove(&id)),
                 Action::Retire(_) => {}
@@ -257,8 +273,21 @@ impl World {
     }
 
     fn deliver(&mut self, id: CallId) {
-        if let Some(message) = self.server.calls.get_mut(&id).unwrap().queue.pop_front() {
+        let call = self.server.calls.get_mut(&id).unwrap();
+        if let Some(message) = call.queue.pop_front() {
+            call.is_announced |= matches!(message, Message::Reconnect(_));
             self.state.on_message(self.now, id, message);
+        }
+    }
+
+    fn break_call(&mut self, id: CallId) {
+        let Some(call) = self.server.calls.remove(&id) else { return };
+        self.state.on_end(self.now, id, Status::unavailable("broken").into());
+        // However often something failed while the call lived: who was asked to leave is back as after a first loss.
+        if let Some(Item::Event(Event::Reconnecting(lost))) = self.state.outbox.back()
+            && call.is_announced
+        {
+            assert_eq!(lost.delay, SPREAD / 2);
         }
     }
 
@@ -298,6 +327,7 @@ impl World {
 
     /// From now on nothing goes wrong.
     fn settle(&mut self) {
+        self.server.refuses = false;
         loop {
             self.step(Op::Deliver(0));
             self.step(Op::Deliver(1));

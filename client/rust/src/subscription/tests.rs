@@ -8,7 +8,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{
     call::CallId,
-    message::Message,
+    message::{Message, WireReconnect},
     state::{Action, State},
 };
 use crate::{
@@ -72,6 +72,11 @@ fn lost() -> Status {
     Status::unavailable("the network")
 }
 
+fn reconnect(min_delay: u32, max_delay: u32, closes_after: u32) -> Message {
+    let [min_delay, max_delay, closes_after] = [min_delay, max_delay, closes_after].map(|seconds| seconds * SECOND);
+    Message::Reconnect(WireReconnect { min_delay, max_delay, closes_after: Some(closes_after), renew_token: false })
+}
+
 /// An error of the server itself.
 fn refusal(code: Code, retry: Option<Duration>) -> Status {
     let mut details = ErrorDetails::with_error_info("REASON", "poke.v1", []);
@@ -111,11 +116,50 @@ fn backoff_starts_again_only_after_thirty_seconds_live() {
 }
 
 #[test]
-fn an_announced_loss_is_not_spread() {
+fn an_announced_loss_is_spread_after_retry_info_and_forgets_earlier_failures() {
+    let mut rig = Rig::new();
+    for wait in [5, 1, 2] {
+        rig.go_live();
+        assert_eq!(rig.lose(lost()), wait * SECOND);
+    }
+    rig.go_live();
+    rig.say(reconnect(9, 9, 60));
+    assert_eq!(rig.lose(refusal(Code::Unavailable, Some(SECOND))), 6 * SECOND);
+    assert_eq!(rig.lose(lost()), SECOND);
+}
+
+#[test]
+fn moves_that_fail_while_the_old_stream_lives_do_not_delay_the_return_after_it() {
     let mut rig = Rig::new();
     rig.go_live();
-    rig.say(Message::Reconnect { min_delay: 9 * SECOND, max_delay: 9 * SECOND, renew_token: false });
-    assert_eq!(rig.lose(lost()), SECOND / 2);
+    rig.say(reconnect(0, 0, 24));
+    rig.opened_after();
+    let closes_at = rig.now + 24 * SECOND;
+    let mut attempts = 1;
+    loop {
+        rig.state.on_end(rig.now, rig.newest(), lost().into());
+        if rig.state.deadline().unwrap() >= closes_at {
+            break;
+        }
+        rig.opened_after();
+        attempts += 1;
+    }
+    assert!((8..20).contains(&attempts), "{attempts} within the window");
+    rig.now = closes_at;
+    rig.state.on_end(rig.now, 1, refusal(Code::Unavailable, Some(SECOND)).into());
+    assert_eq!(rig.opened_after(), 6 * SECOND, "RetryInfo and the spread");
+    assert_eq!(rig.lose(lost()), SECOND);
+}
+
+#[test]
+fn a_stream_that_outlives_what_it_said_is_left_at_the_ordinary_pace() {
+    let mut rig = Rig::new();
+    rig.go_live();
+    rig.say(reconnect(0, 0, 1));
+    rig.opened_after();
+    rig.now += 2 * SECOND;
+    let waits: Vec<_> = (0..6).map(|_| rig.lose(lost()).as_millis()).collect();
+    assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000]);
 }
 
 #[test]
@@ -130,7 +174,7 @@ fn retry_info_comes_on_top_of_the_backoff() {
 fn a_move_happens_within_its_window() {
     let mut rig = Rig::new();
     rig.go_live();
-    rig.say(Message::Reconnect { min_delay: 2 * SECOND, max_delay: 9 * SECOND, renew_token: false });
+    rig.say(reconnect(2, 9, 60));
     assert!(matches!(rig.state.take_actions()[..], [Action::Retire(1)]));
     assert_eq!(rig.opened_after(), 9 * SECOND);
 }
@@ -139,7 +183,7 @@ fn a_move_happens_within_its_window() {
 fn a_failed_move_is_tried_again_while_the_old_stream_lives() {
     let mut rig = Rig::new();
     rig.go_live();
-    rig.say(Message::Reconnect { min_delay: SECOND, max_delay: SECOND, renew_token: false });
+    rig.say(reconnect(1, 1, 60));
     rig.opened_after();
     while rig.state.pop(rig.now).is_some() {}
     assert_eq!(rig.lose(lost()), SECOND / 2);
@@ -160,8 +204,8 @@ fn a_window_longer_than_the_stream_is_cut_to_it() {
     };
     let event = Some(poke_proto::v1::subscribe_response::Event::Reconnect(reconnect));
     match Message::try_from(poke_proto::v1::SubscribeResponse { event }) {
-        Ok(Message::Reconnect { min_delay, max_delay, renew_token: false }) => {
-            assert_eq!((min_delay, max_delay), (30 * SECOND, 30 * SECOND));
+        Ok(Message::Reconnect(reconnect)) => {
+            assert_eq!((reconnect.min_delay, reconnect.max_delay), (30 * SECOND, 30 * SECOND));
         }
         other => panic!("{other:?}"),
     }

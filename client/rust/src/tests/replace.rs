@@ -65,6 +65,30 @@ async fn the_old_stream_may_end_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_restart_whose_successor_came_late_the_client_is_back_within_the_spread() {
+    let mut peer = Peer::new();
+    let (mut pokes, old) = start(&mut peer, &["a"]).await;
+    peer.refuse_connections(true);
+    peer.goaway();
+    old.send(reconnect(0, 2, 24, ReconnectReason::Drain)).await;
+    // Attempt after attempt fails, and the user hears of none.
+    quiet(23 * SECOND).await;
+    old.send(poke("a", at(1))).await;
+    assert_eq!(next(&mut pokes).await, "poke a 1");
+    quiet(SECOND).await;
+    old.fail(tonic::Code::Unavailable, "SHUTTING_DOWN", Some(SECOND)).await;
+    match pokes.next().await {
+        Some(Ok(crate::Event::Reconnecting(lost))) => assert!(lost.delay <= 6 * SECOND, "{:?}", lost.delay),
+        other => panic!("{other:?}"),
+    }
+    peer.refuse_connections(false);
+    let lost = tokio::time::Instant::now();
+    let new = peer.call().await;
+    assert!(lost.elapsed() <= 6 * SECOND);
+    assert_eq!(new.asks(), [("a".into(), Some(1))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_move_that_fails_half_way_loses_nothing() {
     let mut peer = Peer::new();
     let (mut pokes, old) = start(&mut peer, &["a", "b"]).await;

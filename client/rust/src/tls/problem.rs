@@ -81,6 +81,7 @@ fn deeper<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
 fn untrusted(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => "no authority that this client trusts has signed it".into(),
+        CertificateError::BadSignature => "the authority that it names hasn't signed it".into(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it isn't valid yet".into(),
         CertificateError::NotValidForName => "it is for another host".into(),

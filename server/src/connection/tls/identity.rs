@@ -1,6 +1,9 @@
 //! Who a client is by its certificate.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::{
@@ -60,5 +63,17 @@ impl PeerIdentity {
     /// Whether the certificate no longer holds.
     pub(super) fn has_expired(&self) -> bool {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now > self.expires)
+    }
+}
+
+/// Its names. Whatever an authority has signed, they are one line.
+impl fmt::Display for PeerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = self.uris().chain(self.dns_names());
+        match names.next() {
+            Some(first) => write!(f, "{}", first.escape_debug())?,
+            None => f.write_str("nameless")?,
+        }
+        names.try_for_each(|name| write!(f, ", {}", name.escape_debug()))
     }
 }

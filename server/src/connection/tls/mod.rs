@@ -9,6 +9,9 @@ mod plaintext;
 mod reload;
 mod settings;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, io, sync::Arc};
 
 use parking_lot::Mutex;
@@ -161,6 +164,7 @@ impl Tls {
             if identity.has_expired() {
                 return Err(Failure::Tls(rustls::CertificateError::Expired.into()));
             }
+            tracing::debug!(connection = connection.id(), %identity, "the client has proved who it is");
             connection.identify(identity);
         }
         let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);

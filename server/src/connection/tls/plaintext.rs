@@ -33,7 +33,7 @@ impl Plaintext {
         }
     }
 
-    /// How it is called.
+    /// What the log calls it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Http1 => "HTTP/1.1",
@@ -53,5 +53,29 @@ impl Plaintext {
         if socket.write_all(answer).await.is_ok() {
             goodbye::part(socket).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_known_by_its_first_bytes() {
+        assert_eq!(Plaintext::recognise(&[22, 3, 1, 2]), None);
+        assert_eq!(Plaintext::recognise(b"PRI * HT"), Some(Plaintext::Http2));
+        assert_eq!(Plaintext::recognise(b"POST /po"), Some(Plaintext::Http1));
+        assert_eq!(Plaintext::recognise(&[0x80, 0x2e, 1]), Some(Plaintext::Unknown));
+    }
+
+    #[test]
+    fn the_answers_state_their_lengths() {
+        let (settings, goaway) = GOAWAY.split_at(9);
+        assert_eq!(settings, [0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        let [0, 0, length, 7, 0, 0, 0, 0, 0, payload @ ..] = goaway else { unreachable!("it is a GOAWAY") };
+        assert_eq!(payload.len(), usize::from(*length));
+        let answer = String::from_utf8_lossy(BAD_REQUEST);
+        let body = answer.split("\r\n\r\n").last().unwrap_or_default();
+        assert!(answer.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
     }
 }

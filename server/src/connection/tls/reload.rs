@@ -25,7 +25,7 @@ impl Tls {
     pub async fn run(self: Arc<Self>, mut reload: watch::Receiver<()>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut watched = Watched { seen: self.fingerprint(), refused: None };
+        let mut watched = Watched::new(self.fingerprint());
         loop {
             let told = tokio::select! {
                 _ = ticks.tick() => false,
@@ -49,7 +49,7 @@ impl Tls {
 }
 
 /// What is known of the files.
-struct Watched {
+pub(super) struct Watched {
     /// What they held at the last look.
     seen: Fingerprint,
     /// What was already complained about.
@@ -57,7 +57,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn look(&mut self, tls: &Tls, contents: &Contents, told: bool) {
+    pub(super) fn new(seen: Fingerprint) -> Self {
+        Self { seen, refused: None }
+    }
+
+    /// Loads what the files hold, if that is due: at once if somebody has told so.
+    pub(super) fn look(&mut self, tls: &Tls, contents: &Contents, told: bool) {
         let fingerprint = contents.fingerprint();
         // Certificate and key are two files: while they are being replaced they don't belong together.
         let is_settled = mem::replace(&mut self.seen, fingerprint) == fingerprint;
