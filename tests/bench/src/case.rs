@@ -7,7 +7,7 @@ use crate::{
     cost::{self, Others},
     figure::{Figures, OTHERS},
     load::{Crowd, Load, Run},
-    server::{Kind, Server},
+    server::{Kind, Server, Setup},
     tls::Identity,
 };
 
@@ -34,6 +34,13 @@ pub(crate) enum Case {
         /// Encrypted.
         tls: bool,
     },
+    /// Subscribers who hear nothing but that the server lives, each second.
+    Heartbeat {
+        /// How many connections the figure is taken from.
+        connections: usize,
+        /// Encrypted.
+        tls: bool,
+    },
     /// Unary publishes, 64 under way.
     Publish {
         /// Bytes of a poke's text.
@@ -52,6 +59,8 @@ pub(crate) enum Case {
 pub(crate) const TLS: &str = ", TLS";
 /// Calls under way when publishing is measured.
 const PENDING: u64 = 64;
+/// Between two heartbeats on a stream, where they are measured: the shortest that the server allows.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a server may take to come to rest before its memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -66,12 +75,16 @@ impl Case {
         match self {
             Self::Deliver { streams, tls, .. } => (streams == 1 || kind.has_streams()) && (!tls || kind.has_tls()),
             Self::Idle { .. } | Self::Stalled { .. } => kind != Kind::Floor,
+            Self::Heartbeat { .. } => kind == Kind::Poke,
             Self::Publish { .. } => matches!(kind, Kind::Poke | Kind::Naive),
         }
     }
 
     fn tls(self) -> bool {
-        matches!(self, Self::Deliver { tls: true, .. } | Self::Idle { tls: true, .. })
+        matches!(
+            self,
+            Self::Deliver { tls: true, .. } | Self::Idle { tls: true, .. } | Self::Heartbeat { tls: true, .. }
+        )
     }
 
     /// Its name in the report.
@@ -81,6 +94,7 @@ impl Case {
                 format!("deliver {} to {subscribers}, backlog {backlog}, {streams} a connection", size(payload))
             }
             Self::Idle { connections, .. } => format!("idle, {connections} connections"),
+            Self::Heartbeat { connections, .. } => format!("heartbeats, {connections} connections"),
             Self::Publish { payload, subscribers } => format!("publish {}, {subscribers} subscribers", size(payload)),
             Self::Stalled { subscribers } => format!("stalled, a fifth of {subscribers}"),
         };
@@ -97,7 +111,8 @@ impl Case {
     ) -> Result<Figures, Fault> {
         let tls = Some(identity).filter(|_| self.tls());
         let others = Others::watch()?;
-        let server = Server::start(kind, tls, logs)?;
+        let heartbeat = matches!(self, Self::Heartbeat { .. }).then_some(HEARTBEAT);
+        let server = Server::start(kind, Setup { tls, heartbeat }, logs)?;
         let mut load = Load::new(kind.wire(), tls)?;
         let mut figures = match self {
             Self::Deliver { payload, subscribers, backlog, streams, .. } => {
@@ -105,6 +120,7 @@ impl Case {
                 deliver(&server, &mut load, &self::payload(payload), backlog, crowd, span)
             }
             Self::Idle { connections, .. } => idle(&server, &mut load, kind, connections),
+            Self::Heartbeat { connections, .. } => heartbeats(&server, &mut load, connections, span),
             Self::Publish { payload, subscribers } => {
                 publish(&server, &mut load, &self::payload(payload), subscribers, span)
             }
@@ -175,6 +191,19 @@ fn idle(server: &Server, load: &mut Load<'_>, kind: Kind, connections: usize) ->
     let (bytes, _) = grown(load, Crowd { interests: 1 + more, distinct: true, ..Crowd::of(few) })?;
     figures.insert("bytes_per_interest", (bytes / few as f64 - each) / more as f64);
     Ok(figures)
+}
+
+/// Every stream's heartbeats, at least three of each.
+fn heartbeats(server: &Server, load: &mut Load<'_>, connections: usize, span: Duration) -> Result<Figures, Fault> {
+    load.join(server.subscribe, Crowd::of(connections))?;
+    load.rest(HEARTBEAT)?;
+    let (before, heard) = (cost::cpu(server.pid())?, load.heartbeats());
+    load.rest(span.max(3 * HEARTBEAT))?;
+    let (cpu, heard) = (cost::cpu(server.pid())? - before, load.heartbeats() - heard);
+    if heard < 2 * connections as u64 {
+        return Err(format!("{heard} heartbeats on {connections} streams").into());
+    }
+    Ok(Figures::from([("cpu_us_per_heartbeat", micros(cpu) / heard as f64)]))
 }
 
 fn publish(

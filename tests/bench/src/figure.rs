@@ -19,7 +19,7 @@ const fn column(name: &'static str, heading: &'static str, unit: f64) -> Column 
 }
 
 /// All, in the order in which they are shown. A case's first is the one that servers are compared by.
-pub(crate) const COLUMNS: [Column; 16] = [
+pub(crate) const COLUMNS: [Column; 17] = [
     column("cpu_us_per_delivery", "CPU us/delivery", 1.0),
     column("publishes_per_core_s", "publishes/core s", 1.0),
     column("p99_ratio", "p99 stalled/alone", 1.0),
@@ -28,6 +28,7 @@ pub(crate) const COLUMNS: [Column; 16] = [
     column("bytes_per_interest", "B/interest", 1.0),
     column("cpu_us_per_subscribe", "CPU us/subscribe", 1.0),
     column("kernel_bytes_per_socket", "kernel B/socket", 1.0),
+    column("cpu_us_per_heartbeat", "CPU us/heartbeat", 1.0),
     column("deliveries_per_s", "deliveries/s", 1.0),
     column("publishes_per_s", "publishes/s", 1.0),
     column("p50_us", "p50 ms", 1000.0),

@@ -69,6 +69,7 @@ struct Tally {
     live: usize,
     delivered: u64,
     answers: u64,
+    heartbeats: u64,
     /// Bytes of each poke's payload.
     payload: usize,
     /// The first thing that came and wasn't expected.
@@ -110,6 +111,7 @@ impl<'a> Load<'a> {
                 live: 0,
                 delivered: 0,
                 answers: 0,
+                heartbeats: 0,
                 payload: 0,
                 surprise: None,
                 sent: Vec::new(),
@@ -241,6 +243,11 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
+    /// How many heartbeats have come to all.
+    pub(crate) fn heartbeats(&self) -> u64 {
+        self.tally.heartbeats
+    }
+
     /// How many pokes the slowest subscriber hasn't read.
     fn unread(&self) -> usize {
         let received = self.members.iter().filter(|member| member.reads).flat_map(|member| &member.received);
@@ -325,6 +332,7 @@ impl Tally {
         match event {
             Event::Live(interests) => self.live += interests,
             Event::Answer => self.answers += 1,
+            Event::Heartbeat => self.heartbeats += 1,
             Event::Loss => self.surprise = Some("a subscriber has missed something".to_owned()),
             Event::Delivery { stream, bytes } => {
                 if !(self.payload..=self.payload + ENVELOPE_BYTES).contains(&bytes) {

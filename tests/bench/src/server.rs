@@ -113,6 +113,15 @@ fn locked(name: &str) -> &'static str {
     after.split('"').next().unwrap_or_default()
 }
 
+/// How a server is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup<'a> {
+    /// It encrypts with this.
+    pub(crate) tls: Option<&'a Identity>,
+    /// Other than its own interval; only of the product.
+    pub(crate) heartbeat: Option<Duration>,
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -124,7 +133,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one on free ports of loopback, and waits until it accepts. Its output goes to `logs`.
-    pub(crate) fn start(kind: Kind, tls: Option<&Identity>, logs: &Path) -> Result<Self, Fault> {
+    pub(crate) fn start(kind: Kind, setup: Setup<'_>, logs: &Path) -> Result<Self, Fault> {
         let program = kind.find().ok_or_else(|| format!("{} isn't installed", kind.name()))?;
         let folder = env::temp_dir().join(format!("poke-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -134,7 +143,7 @@ impl Server {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(logs.join(format!("{}.log", kind.program())))?;
         let mut command = Command::new(program);
-        command.args(arguments(kind, ports, tls, &folder)?);
+        command.args(arguments(kind, ports, setup, &folder)?);
         let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let mut server = Self { child, subscribe, publish, folder };
         server.accepting(kind)?;
@@ -181,7 +190,7 @@ fn free_ports() -> Result<[SocketAddr; 3], Fault> {
 fn arguments(
     kind: Kind,
     [subscribe, publish, other]: [SocketAddr; 3],
-    tls: Option<&Identity>,
+    Setup { tls, heartbeat }: Setup<'_>,
     folder: &Path,
 ) -> Result<Vec<OsString>, Fault> {
     let configuration = match kind {
@@ -190,7 +199,10 @@ fn arguments(
             let tls = tls.map(|Identity { certificate, key, .. }| {
                 ["--tls.certificate".into(), certificate.into(), "--tls.key".into(), key.into()]
             });
-            return Ok(plain.into_iter().chain(tls.into_iter().flatten()).collect());
+            let heartbeat =
+                heartbeat.map(|every| ["--stream.heartbeat-interval".into(), format!("{}s", every.as_secs()).into()]);
+            let more = tls.into_iter().flatten().chain(heartbeat.into_iter().flatten());
+            return Ok(plain.into_iter().chain(more).collect());
         }
         Kind::Naive | Kind::Floor => {
             let tls = tls.map(|Identity { certificate, key, .. }| [certificate.into(), key.into()]);

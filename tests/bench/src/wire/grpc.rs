@@ -73,7 +73,8 @@ impl Contract {
         // SubscribeResponse is a oneof, so its first key is its event's. Push begins with the channel, if it has one.
         let key = |at: usize| head.get(at).map(|key| key >> 3);
         Ok(match (self, key(0)) {
-            (Self::Poke, Some(1 | 7)) => None,
+            (Self::Poke, Some(1)) => None,
+            (Self::Poke, Some(7)) => Some(Event::Heartbeat),
             (Self::Poke, Some(2)) => Some(Event::Live(1)),
             (Self::Poke, Some(4)) => Some(Event::Delivery { stream: 0, bytes }),
             (Self::Poke, Some(5)) => Some(Event::Loss),

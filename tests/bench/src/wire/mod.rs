@@ -31,6 +31,8 @@ pub(crate) enum Event {
     },
     /// A publish was answered.
     Answer,
+    /// The server says on a stream that it lives.
+    Heartbeat,
     /// The server says that a stream has missed something.
     Loss,
 }
