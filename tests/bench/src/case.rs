@@ -7,7 +7,7 @@ use crate::{
     cost::{self, Others},
     figure::{Figures, OTHERS},
     load::{Crowd, Load, Run},
-    server::{Kind, Server, Setup},
+    server::{HURRY, Kind, Server, Setup},
     tls::Identity,
 };
 
@@ -34,8 +34,8 @@ pub(crate) enum Case {
         /// Encrypted.
         tls: bool,
     },
-    /// Subscribers who hear nothing but that the server lives, each second.
-    Heartbeat {
+    /// Subscribers who hear nothing but that the server lives, and are asked whether they do.
+    Quiet {
         /// How many connections the figure is taken from.
         connections: usize,
         /// Encrypted.
@@ -59,8 +59,8 @@ pub(crate) enum Case {
 pub(crate) const TLS: &str = ", TLS";
 /// Calls under way when publishing is measured.
 const PENDING: u64 = 64;
-/// Between two heartbeats on a stream, where they are measured: the shortest that the server allows.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long quiet streams are watched: three hurried heartbeats, and two pings.
+const QUIET: Duration = Duration::from_secs(6);
 /// How long a server may take to come to rest before its memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -75,16 +75,13 @@ impl Case {
         match self {
             Self::Deliver { streams, tls, .. } => (streams == 1 || kind.has_streams()) && (!tls || kind.has_tls()),
             Self::Idle { .. } | Self::Stalled { .. } => kind != Kind::Floor,
-            Self::Heartbeat { .. } => kind == Kind::Poke,
+            Self::Quiet { .. } => kind == Kind::Poke,
             Self::Publish { .. } => matches!(kind, Kind::Poke | Kind::Naive),
         }
     }
 
     fn tls(self) -> bool {
-        matches!(
-            self,
-            Self::Deliver { tls: true, .. } | Self::Idle { tls: true, .. } | Self::Heartbeat { tls: true, .. }
-        )
+        matches!(self, Self::Deliver { tls: true, .. } | Self::Idle { tls: true, .. } | Self::Quiet { tls: true, .. })
     }
 
     /// Its name in the report.
@@ -94,7 +91,7 @@ impl Case {
                 format!("deliver {} to {subscribers}, backlog {backlog}, {streams} a connection", size(payload))
             }
             Self::Idle { connections, .. } => format!("idle, {connections} connections"),
-            Self::Heartbeat { connections, .. } => format!("heartbeats, {connections} connections"),
+            Self::Quiet { connections, .. } => format!("quiet, {connections} connections"),
             Self::Publish { payload, subscribers } => format!("publish {}, {subscribers} subscribers", size(payload)),
             Self::Stalled { subscribers } => format!("stalled, a fifth of {subscribers}"),
         };
@@ -111,8 +108,8 @@ impl Case {
     ) -> Result<Figures, Fault> {
         let tls = Some(identity).filter(|_| self.tls());
         let others = Others::watch()?;
-        let heartbeat = matches!(self, Self::Heartbeat { .. }).then_some(HEARTBEAT);
-        let server = Server::start(kind, Setup { tls, heartbeat }, logs)?;
+        let hurried = matches!(self, Self::Quiet { .. });
+        let server = Server::start(kind, Setup { tls, hurried }, logs)?;
         let mut load = Load::new(kind.wire(), tls)?;
         let mut figures = match self {
             Self::Deliver { payload, subscribers, backlog, streams, .. } => {
@@ -120,7 +117,7 @@ impl Case {
                 deliver(&server, &mut load, &self::payload(payload), backlog, crowd, span)
             }
             Self::Idle { connections, .. } => idle(&server, &mut load, kind, connections),
-            Self::Heartbeat { connections, .. } => heartbeats(&server, &mut load, connections, span),
+            Self::Quiet { connections, .. } => quiet(&server, &mut load, connections),
             Self::Publish { payload, subscribers } => {
                 publish(&server, &mut load, &self::payload(payload), subscribers, span)
             }
@@ -193,17 +190,18 @@ fn idle(server: &Server, load: &mut Load<'_>, kind: Kind, connections: usize) ->
     Ok(figures)
 }
 
-/// Every stream's heartbeats, at least three of each.
-fn heartbeats(server: &Server, load: &mut Load<'_>, connections: usize, span: Duration) -> Result<Figures, Fault> {
+/// What a stream costs a second with nothing to say, at the default intervals.
+fn quiet(server: &Server, load: &mut Load<'_>, connections: usize) -> Result<Figures, Fault> {
     load.join(server.subscribe, Crowd::of(connections))?;
-    load.rest(HEARTBEAT)?;
+    load.rest(SETTLE)?;
     let (before, heard) = (cost::cpu(server.pid())?, load.heartbeats());
-    load.rest(span.max(3 * HEARTBEAT))?;
+    load.rest(QUIET)?;
     let (cpu, heard) = (cost::cpu(server.pid())? - before, load.heartbeats() - heard);
     if heard < 2 * connections as u64 {
         return Err(format!("{heard} heartbeats on {connections} streams").into());
     }
-    Ok(Figures::from([("cpu_us_per_heartbeat", micros(cpu) / heard as f64)]))
+    let hurried = micros(cpu) / connections as f64 / QUIET.as_secs_f64();
+    Ok(Figures::from([("cpu_us_per_quiet_stream_s", hurried / f64::from(HURRY))]))
 }
 
 fn publish(

@@ -28,7 +28,7 @@ pub(crate) const COLUMNS: [Column; 17] = [
     column("bytes_per_interest", "B/interest", 1.0),
     column("cpu_us_per_subscribe", "CPU us/subscribe", 1.0),
     column("kernel_bytes_per_socket", "kernel B/socket", 1.0),
-    column("cpu_us_per_heartbeat", "CPU us/heartbeat", 1.0),
+    column("cpu_us_per_quiet_stream_s", "CPU us/quiet stream s", 1.0),
     column("deliveries_per_s", "deliveries/s", 1.0),
     column("publishes_per_s", "publishes/s", 1.0),
     column("p50_us", "p50 ms", 1000.0),

@@ -107,8 +107,8 @@ fn full() -> Vec<Case> {
         Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 16, streams: 1, tls: true },
         Case::Idle { connections: 2000, tls: false },
         Case::Idle { connections: 2000, tls: true },
-        Case::Heartbeat { connections: 2000, tls: false },
-        Case::Heartbeat { connections: 2000, tls: true },
+        Case::Quiet { connections: 2000, tls: false },
+        Case::Quiet { connections: 2000, tls: true },
         Case::Stalled { subscribers: 1000 },
     ];
     cases.extend(publishes);
@@ -122,7 +122,7 @@ fn quick() -> Vec<Case> {
         deliver(16, 10, false),
         deliver(1, 1, true),
         Case::Idle { connections: 200, tls: false },
-        Case::Heartbeat { connections: 200, tls: false },
+        Case::Quiet { connections: 200, tls: false },
         Case::Stalled { subscribers: 100 },
         Case::Publish { payload: 100, subscribers: 1 },
     ]
