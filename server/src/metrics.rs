@@ -4,6 +4,7 @@
 //! an address, becomes a label.
 
 mod label;
+mod striped;
 
 use label::labels;
 pub use label::{By, Label};
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use striped::Striped;
 
 /// Declares the fields once; registers each under its name, with its doc as help.
 macro_rules! metrics {
@@ -66,9 +68,9 @@ metrics! {
     /// Interests that were ended.
     ends: Counter,
     /// Pokes that were handed to a stream's connection.
-    pokes_delivered: Counter,
+    pokes_delivered: BusyCounter,
     /// Bytes of the pokes that were handed to a stream's connection.
-    bytes_delivered: Counter,
+    bytes_delivered: BusyCounter,
     /// Gaps that subscribers were told of, by reason.
     gaps: By<GapReason>,
     /// Interests that the registry holds, watched or retained.
@@ -287,12 +289,23 @@ impl Default for Metrics {
     }
 }
 
+/// A counter of what happens with each delivery.
+pub type BusyCounter = Counter<u64, Striped>;
+
 /// A kind of metric that a field of [`Metrics`] can have.
 trait Registered {
     fn register(registry: &mut Registry, name: &str, help: &str) -> Self;
 }
 
 impl Registered for Counter {
+    fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let counter = Self::default();
+        registry.register(name, help, counter.clone());
+        counter
+    }
+}
+
+impl Registered for BusyCounter {
     fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let counter = Self::default();
         registry.register(name, help, counter.clone());

@@ -316,7 +316,7 @@ impl World {
         let mut entries = Vec::new();
         let subscriber = &mut self.subscribers[who];
         let (n, mut seen) = (subscriber.interest, subscriber.seen);
-        let more = subscriber.cursor.read(budget, |entry| {
+        let more = subscriber.cursor.read(budget, |_, entry| {
             entries.push(match entry {
                 Entry::Poke(item) => {
                     assert_eq!(sequence_of(&item.frame), item.sequence, "it is the poke that was published");

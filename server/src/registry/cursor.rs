@@ -48,9 +48,10 @@ impl Cursor {
         &self.topic.interest
     }
 
-    /// Reads about `budget` bytes of what is new. Says whether there is more.
-    pub fn read(&mut self, budget: usize, each: impl FnMut(Entry<'_>)) -> bool {
-        self.topic.log.lock().read(&mut self.mark, budget, each)
+    /// Reads about `budget` bytes of what is new: `each` gets the interest and the entry. Says whether there is more.
+    pub fn read(&mut self, budget: usize, mut each: impl FnMut(&Interest, Entry<'_>)) -> bool {
+        let Topic { interest, log, .. } = &*self.topic;
+        log.lock().read(&mut self.mark, budget, |entry| each(interest, entry))
     }
 
     /// Up to which sequence this subscriber has read everything of its interest. `head` is [`Registry::head`], read

@@ -125,7 +125,7 @@ impl Stream {
 
     fn read(&mut self, slot: usize) {
         let seen = &mut self.seen;
-        let more = self.cursors[slot].read(usize::MAX, |entry| {
+        let more = self.cursors[slot].read(usize::MAX, |_, entry| {
             seen.push(match entry {
                 Entry::Poke(item) => Seen::Poke(item.sequence),
                 Entry::End(frame) => Seen::End(i64::from_be_bytes(frame[..].try_into().expect("what seal made"))),

@@ -98,7 +98,7 @@ fn id(key: u8, content: u8) -> PublishId {
 
 fn read(cursor: &mut Cursor) -> Vec<Seen> {
     let mut seen = Vec::new();
-    let more = cursor.read(usize::MAX, |entry| {
+    let more = cursor.read(usize::MAX, |_, entry| {
         seen.push(match entry {
             Entry::Lost { position, missed } => Seen::Lost { position, missed },
             Entry::Poke(item) => Seen::Poke(item.sequence),

@@ -21,7 +21,7 @@ use super::{
     life::{Duty, Life},
 };
 use crate::{
-    backplane::{Attached, Backplane, Position},
+    backplane::{Attached, Backplane},
     error::{Error, Kind},
     frame,
     metrics::StreamEnd,
@@ -96,10 +96,10 @@ impl<B: Backplane> Stream<B> {
         for outcome in outcomes {
             let cursor = match outcome {
                 Ok(Attached { cursor, place }) => {
-                    let position = self.position(place.position);
+                    let position = self.streams.position(place.position);
                     self.queue.push(event::subscribed(cursor.interest(), &place, position.clone()));
                     if let Some(loss) = place.loss {
-                        self.gap(&cursor, loss, position, None);
+                        self.queue.push(self.streams.gap(cursor.interest(), loss, position, None));
                     }
                     self.entry.signal.raise(self.cursors.len());
                     Some(cursor)
@@ -112,16 +112,6 @@ impl<B: Backplane> Stream<B> {
             };
             self.cursors.push(cursor);
         }
-    }
-
-    fn gap(&mut self, cursor: &Cursor, loss: Loss, position: Position, missed: Option<u64>) {
-        let spread = self.streams.settings().reload_spread;
-        self.queue.push(event::gap(cursor.interest(), loss, position, missed, spread));
-        self.streams.metrics().gaps.inc(event::label(loss));
-    }
-
-    fn position(&self, sequence: i64) -> Position {
-        Position { epoch: Arc::clone(self.streams.backplane().epoch()), sequence }
     }
 
     /// Reads the interests that have something new, in turn, until there is enough for a chunk.
@@ -159,32 +149,32 @@ impl<B: Backplane> Stream<B> {
 
     /// Reads one interest. Says whether there is more.
     fn read_slot(&mut self, slot: usize) -> bool {
-        let Some(Some(mut cursor)) = self.cursors.get_mut(slot).map(Option::take) else { return false };
-        let (mut pokes, mut bytes, mut ended, mut lost) = (0, 0, false, None);
-        let mut frames = Vec::new();
-        let more = cursor.read(self.queue.room(), |read| match read {
-            Read::Lost { position, missed } => lost = Some((position, missed)),
+        let Self { cursors, streams, queue, .. } = self;
+        let Some(place) = cursors.get_mut(slot) else { return false };
+        let Some(cursor) = place else { return false };
+        let (mut pokes, mut bytes, mut ended) = (0, 0, false);
+        let more = cursor.read(queue.room(), |interest, read| match read {
+            Read::Lost { position, missed } => {
+                let position = streams.position(position);
+                queue.push(streams.gap(interest, Loss::Lagged, position, Some(missed)));
+            }
             Read::Poke(item) => {
                 pokes += 1;
                 bytes += item.frame.len() as u64;
-                frames.push(item.frame.clone());
+                queue.push(item.frame.clone());
             }
             Read::End(frame) => {
                 ended = true;
-                frames.push(frame.clone());
+                queue.push(frame.clone());
             }
         });
-        if let Some((position, missed)) = lost {
-            let position = self.position(position);
-            self.gap(&cursor, Loss::Lagged, position, Some(missed));
+        if pokes > 0 {
+            streams.metrics().pokes_delivered.inc_by(pokes);
+            streams.metrics().bytes_delivered.inc_by(bytes);
         }
-        frames.into_iter().for_each(|frame| self.queue.push(frame));
-        self.streams.metrics().pokes_delivered.inc_by(pokes);
-        self.streams.metrics().bytes_delivered.inc_by(bytes);
         if ended {
+            *place = None;
             self.open_interests -= 1;
-        } else {
-            self.cursors[slot] = Some(cursor);
         }
         more
     }
@@ -194,8 +184,7 @@ impl<B: Backplane> Stream<B> {
         if let Some(drain) = self.streams.draining() {
             self.life.drain(drain, now);
         }
-        let retired = self.entry.link().is_none_or(super::Link::is_retired);
-        while let Some(duty) = self.life.duty(now, retired) {
+        while let Some(duty) = self.life.duty(now, || self.entry.link().is_none_or(super::Link::is_retired)) {
             match duty {
                 Duty::End(kind) => {
                     self.queue.clear();

@@ -12,14 +12,21 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// the events of the stream's opening.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    frames: VecDeque<Bytes>,
+    /// Apart, since mostly there is one frame at a time, and a queue for it would be allocated each time. Empty if there
+    /// is none.
+    first: Bytes,
+    rest: VecDeque<Bytes>,
     bytes: usize,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        if self.first.is_empty() {
+            self.first = frame;
+        } else {
+            self.rest.push_back(frame);
+        }
     }
 
     /// How many bytes are missing to a chunk.
@@ -33,30 +40,32 @@ impl Queue {
 
     /// Takes the next chunk: one frame as it is, whatever its size, or several small ones copied together.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let first = self.frames.pop_front()?;
+        if self.first.is_empty() {
+            return None;
+        }
+        let first = std::mem::take(&mut self.first);
         let mut size = first.len();
-        let joined = self.frames.iter().take_while(|frame| {
+        let joined = self.rest.iter().take_while(|frame| {
             size += frame.len();
             size <= CHUNK_BYTES
         });
         let count = joined.count();
-        self.bytes -= first.len();
-        if count == 0 {
-            if self.frames.is_empty() {
-                self.clear();
-            }
-            return Some(first);
+        let chunk = if count == 0 { first } else { self.join(&first, count) };
+        self.bytes -= chunk.len();
+        match self.rest.pop_front() {
+            Some(next) => self.first = next,
+            // What a burst needed isn't kept.
+            None => self.rest = VecDeque::new(),
         }
-        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES.min(first.len() + self.bytes));
-        chunk.extend_from_slice(&first);
-        for frame in self.frames.drain(..count) {
-            self.bytes -= frame.len();
-            chunk.extend_from_slice(&frame);
-        }
-        if self.frames.is_empty() {
-            self.clear();
-        }
-        Some(chunk.freeze())
+        Some(chunk)
+    }
+
+    /// A copy of a frame and the `count` that follow it.
+    fn join(&mut self, first: &Bytes, count: usize) -> Bytes {
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES.min(self.bytes));
+        chunk.extend_from_slice(first);
+        self.rest.drain(..count).for_each(|frame| chunk.extend_from_slice(&frame));
+        chunk.freeze()
     }
 }
 

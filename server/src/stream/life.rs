@@ -82,7 +82,7 @@ impl Life {
     }
 
     /// What to do now, the most pressing first. `retired` says whether the connection has sent GOAWAY.
-    pub(super) fn duty(&mut self, now: Instant, retired: bool) -> Option<Duty> {
+    pub(super) fn duty(&mut self, now: Instant, retired: impl Fn() -> bool) -> Option<Duty> {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Duty::End(Kind::Deadline));
         }
@@ -101,7 +101,7 @@ impl Life {
                 return Some(Duty::End(if drained { Kind::ShuttingDown } else { Kind::MaxAge }));
             }
             if !leave.announced {
-                if !retired && now < leave.since + RETIRE_PATIENCE.min(leave.closes_after / 2) {
+                if !retired() && now < leave.since + RETIRE_PATIENCE.min(leave.closes_after / 2) {
                     return Some(Duty::Retire);
                 }
                 leave.announced = true;

@@ -11,15 +11,18 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Drain, Opening, Settings, Stream, entry::Entry};
+use super::{Drain, Opening, Settings, Stream, entry::Entry, event};
 use crate::{
-    backplane::Backplane,
+    backplane::{Backplane, Position},
     error::{Error, Kind},
+    interest::Interest,
     metrics::{Metrics, StreamEnd},
+    registry::Loss,
 };
 
 /// The clock holds one shard at a time, so that opening a stream never waits for its whole round.
@@ -156,6 +159,17 @@ impl<B: Backplane> Streams<B> {
 
     pub(super) fn draining(&self) -> Option<Drain> {
         if self.is_draining() { *self.drain.lock() } else { None }
+    }
+
+    /// A place in the present history.
+    pub(super) fn position(&self, sequence: i64) -> Position {
+        Position { epoch: Arc::clone(self.backplane.epoch()), sequence }
+    }
+
+    /// What tells a client of a loss, which is counted.
+    pub(super) fn gap(&self, interest: &Interest, loss: Loss, position: Position, missed: Option<u64>) -> Bytes {
+        self.metrics.gaps.inc(event::label(loss));
+        event::gap(interest, loss, position, missed, self.settings.reload_spread)
     }
 
     pub(super) fn window(&self) -> Duration {
