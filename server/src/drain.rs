@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
+use tonic::server::NamedService;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
@@ -47,14 +48,31 @@ impl<B: Backplane> Drain<B> {
         self.connections.retire_all();
         let left = deadline.saturating_duration_since(Instant::now());
         self.streams.drain(moves(&config.drain, config.stream.move_timeout, left));
-        if timeout_at(deadline, self.connections.gone()).await.is_err() {
+        if timeout_at(deadline, self.everyone_gone()).await.is_err() {
             tracing::warn!(connections = self.connections.count(), "cutting what has not left in time");
-            self.connections.close_all();
-            self.connections.gone().await;
         }
+        self.connections.close_all();
+        self.connections.gone().await;
         tracing::info!("drained");
     }
 }
+
+impl<B: Backplane> Drain<B> {
+    /// Waits until everyone has left, or what is left isn't worth waiting for.
+    async fn everyone_gone(&mut self) {
+        tokio::select! {
+            () = self.connections.gone() => return,
+            () = self.streams.gone() => {}
+        }
+        // Watches of health have said all that there is to say, and would go on for ever.
+        self.health.clear_service_status(PokeService::<B>::NAME).await;
+        self.health.clear_service_status("").await;
+        let _ = timeout(FAREWELL, self.connections.gone()).await;
+    }
+}
+
+/// How long a connection may still live when no stream is left: for the answers to the last calls.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Clients move within the window, and have `move_timeout` for it as ever; but half of what is `left` after the window is
 /// kept for the ends of the streams to reach those who didn't.

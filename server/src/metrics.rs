@@ -53,6 +53,8 @@ metrics! {
     streams_opened: Counter,
     /// Subscribe streams that ended, by reason.
     streams_ended: By<StreamEnd>,
+    /// Streams that ended since nobody reads them, and wait for their client to see it.
+    streams_stalled: Gauge,
     /// Heartbeats that were sent.
     heartbeats: Counter,
     /// Pokes that were accepted; repeats of an idempotency key don't count.

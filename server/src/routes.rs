@@ -1,19 +1,34 @@
 //! What the port serves: pokes, health, reflection; and the rules for browsers.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
-use tonic::{body::Body, service::Routes};
+use futures_util::{
+    TryFutureExt as _,
+    future::{Either, MapOk},
+};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tonic::{Status, body::Body, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
-use tower::{Layer as _, service_fn};
+use tower::{Layer as _, Service, service_fn};
 use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
 
 use crate::{
     backplane::Backplane,
     config::{self, Config},
-    service::{self, PokeService},
+    service::{self, Answer, PokeService},
+    stream::Chunk,
 };
+
+/// Where the product's own methods lie.
+const POKES: &str = "/poke.v1.PokeService/";
 
 /// A day: browsers bound it further.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -35,8 +50,20 @@ const REQUEST_HEADERS: [&str; 11] = [
 const RESPONSE_HEADERS: [&str; 5] =
     ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding", "connect-content-encoding"];
 
-/// All that clients can call.
-pub type Front = Cors<Routes>;
+/// All that clients can call. Clones share everything, as there is one for each connection.
+pub struct Front<B>(Arc<Inner<B>>);
+
+struct Inner<B> {
+    services: Services<B>,
+    /// The same for pages of other origins, who have to be told what they may do.
+    pages: Cors<Services<B>>,
+}
+
+impl<B> Clone for Front<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 /// The services of this configuration.
 ///
@@ -46,22 +73,115 @@ pub fn front<B: Backplane>(
     config: &Config,
     pokes: PokeService<B>,
     health: HealthServer<impl Health>,
-) -> Result<Front, tonic_reflection::server::Error> {
+) -> Result<Front<B>, tonic_reflection::server::Error> {
     // Each on its own: as a layer of the whole port, gRPC-Web would take over other HTTP/1.1 requests too.
     let web = GrpcWebLayer::new();
-    let mut routes = Routes::new(pokes).add_service(web.layer(health));
+    let mut routes = Routes::new(web.layer(health));
     if config.reflection {
         routes = routes.add_service(web.layer(reflection().build_v1()?));
         routes = routes.add_service(web.layer(reflection().build_v1alpha()?));
     }
-    let routes = routes.into_axum_router().fallback_service(service_fn(nowhere));
-    Ok(cors(&config.cors).layer(Routes::from(routes).prepare()))
+    let routes = Routes::from(routes.into_axum_router().fallback_service(service_fn(nowhere))).prepare();
+    let services = Services { pokes, others: routes };
+    Ok(Front(Arc::new(Inner { pages: cors(&config.cors).layer(services.clone()), services })))
+}
+
+impl<B: Backplane> Service<Request<Incoming>> for Front<B> {
+    type Response = Response<Page<B>>;
+    type Error = Infallible;
+    type Future = Either<Answering<B>, <Cors<Services<B>> as Service<Request<Incoming>>>::Future>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if request.headers().contains_key(header::ORIGIN) {
+            Either::Right(self.0.pages.clone().call(request))
+        } else {
+            Either::Left(self.0.services.clone().call(request))
+        }
+    }
+}
+
+/// The product, by the short way, and all that comes with it. They are ready at any time.
+pub struct Services<B> {
+    pokes: PokeService<B>,
+    others: Routes,
+}
+
+impl<B> Clone for Services<B> {
+    fn clone(&self) -> Self {
+        Self { pokes: self.pokes.clone(), others: self.others.clone() }
+    }
+}
+
+pub(crate) type Mapped<S, T> =
+    MapOk<<S as Service<Request<Incoming>>>::Future, fn(<S as Service<Request<Incoming>>>::Response) -> T>;
+type Answering<B> = Either<Mapped<PokeService<B>, Response<Page<B>>>, Mapped<Routes, Response<Page<B>>>>;
+
+impl<B: Backplane> Service<Request<Incoming>> for Services<B> {
+    type Response = Response<Page<B>>;
+    type Error = Infallible;
+    type Future = Answering<B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if request.uri().path().starts_with(POKES) {
+            Either::Left(self.pokes.call(request).map_ok(|answer| answer.map(Page::Pokes)))
+        } else {
+            Either::Right(self.others.call(request).map_ok(|answer| answer.map(Page::Other)))
+        }
+    }
+}
+
+/// The body of any answer.
+pub enum Page<B: Backplane> {
+    /// Of the product.
+    Pokes(Answer<B>),
+    /// Of what comes with it.
+    Other(Body),
+}
+
+impl<B: Backplane> Default for Page<B> {
+    fn default() -> Self {
+        Self::Other(Body::default())
+    }
+}
+
+impl<B: Backplane> http_body::Body for Page<B> {
+    type Data = Chunk;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Status>>> {
+        match self.get_mut() {
+            Self::Pokes(answer) => Pin::new(answer).poll_frame(cx).map_err(|never| match never {}),
+            Self::Other(body) => Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(Chunk::from)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Pokes(answer) => answer.is_end_stream(),
+            Self::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Pokes(answer) => answer.size_hint(),
+            Self::Other(body) => body.size_hint(),
+        }
+    }
 }
 
 /// The answer to a request for a path that isn't served, in the protocol that it speaks.
 async fn nowhere<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
     let (head, _) = request.into_parts();
-    Ok(service::unknown_method(&head))
+    Ok(service::unknown_method(&head).map(Body::new))
 }
 
 /// With the descriptors of error details as well, so that grpcurl can print them.

@@ -189,14 +189,21 @@ mod tests {
 
         /// Watches the server's health: a stream that nobody asks to move, and that never ends by itself.
         async fn watch(&self) -> h2::RecvStream {
+            let answer = self.call("grpc.health.v1.Health/Watch", Bytes::from_static(&[0; 5]), true).await;
+            answer.await.unwrap().into_body()
+        }
+
+        /// Calls a method on a connection of its own, with this much of a body.
+        async fn call(&self, method: &str, body: Bytes, is_whole: bool) -> h2::client::ResponseFuture {
             let socket = TcpStream::connect(self.address).await.unwrap();
             let (mut send, connection) = h2::client::handshake(socket).await.unwrap();
-            tokio::spawn(connection);
-            let uri = format!("http://{}/grpc.health.v1.Health/Watch", self.address);
+            let uri = format!("http://{}/{method}", self.address);
             let request = Request::post(uri).header("content-type", "application/grpc").body(()).unwrap();
-            let (answer, mut body) = send.send_request(request, false).unwrap();
-            body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
-            answer.await.unwrap().into_body()
+            let (answer, mut stream) = send.send_request(request, false).unwrap();
+            stream.send_data(body, is_whole).unwrap();
+            // What is dropped before its end would be reset.
+            tokio::spawn(async move { (connection.await, stream) });
+            answer
         }
     }
 
@@ -240,14 +247,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_hangs_is_cut_at_the_deadline() {
-        let deadline = Duration::from_secs(1);
+    async fn who_only_watches_health_holds_up_no_drain() {
+        let deadline = Duration::from_secs(60);
         let server = Embedded::start(config::Drain { grace: Duration::ZERO, window: Duration::ZERO, deadline }).await;
         let mut watch = server.watch().await;
         assert_eq!(status(&mut watch).await, SERVING);
         server.stop.cancel();
-        timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap().unwrap();
         assert_eq!(status(&mut watch).await, NOT_SERVING);
-        assert!(watch.data().await.is_none_or(|data| data.is_err()));
+        assert!(watch.data().await.is_none());
+        assert_eq!(watch.trailers().await.unwrap().unwrap()["grpc-status"], "0");
+        timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_cut() {
+        for (window, deadline) in [(0, 1), (0, 60)] {
+            let [window, deadline] = [window, deadline].map(Duration::from_secs);
+            let server = Embedded::start(config::Drain { grace: Duration::ZERO, window, deadline }).await;
+            let mut answer =
+                server.call("poke.v1.PokeService/Publish", Bytes::from_static(&[0, 0, 0, 0, 99]), false).await;
+            server.stop.cancel();
+            timeout(Duration::from_secs(20), server.task).await.unwrap().unwrap().unwrap();
+            assert!((&mut answer).await.is_err());
+        }
     }
 }

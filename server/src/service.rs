@@ -3,6 +3,7 @@
 //! A tower service and not tonic's, so that one path serves gRPC, gRPC-Web and Connect, and a stream's body is the
 //! core's own. Here requests are validated; what the core gets is known to be sound.
 
+mod answer;
 mod end_interest;
 mod publish;
 mod submission;
@@ -20,11 +21,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
+use http_body::Body;
 use tokio::time::{Instant, timeout_at};
-use tonic::{body::Body, server::NamedService};
+use tonic::server::NamedService;
 use tower::Service;
 
+pub use self::answer::Answer;
 use crate::{
     backplane::Backplane,
     domain::{Audience, Domain, Domains},
@@ -74,42 +78,57 @@ impl<B> NamedService for PokeService<B> {
     const NAME: &'static str = "poke.v1.PokeService";
 }
 
-impl<B: Backplane> Service<Request<Body>> for PokeService<B> {
-    type Response = Response<Body>;
+impl<B, Q> Service<Request<Q>> for PokeService<B>
+where
+    B: Backplane,
+    Q: Body<Data = Bytes> + Send + 'static,
+    Q::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Answer<B>>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer<B>>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { Ok(shared.serve(request).await) })
     }
 }
 
 impl<B: Backplane> Shared<B> {
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve<Q>(&self, request: Request<Q>) -> Response<Answer<B>>
+    where
+        Q: Body<Data = Bytes> + Send,
+        Q::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (head, body) = request.into_parts();
         match head.uri.path() {
-            "/poke.v1.PokeService/Publish" => self.unary(&head, body, |call| self.publish(call)).await,
-            "/poke.v1.PokeService/EndInterest" => self.unary(&head, body, |call| self.end_interest(call)).await,
+            "/poke.v1.PokeService/Publish" => {
+                self.unary(&head, body, |call| self.publish(call)).await.map(Answer::from)
+            }
+            "/poke.v1.PokeService/EndInterest" => {
+                self.unary(&head, body, |call| self.end_interest(call)).await.map(Answer::from)
+            }
             "/poke.v1.PokeService/Subscribe" => self.subscribe(&head, body).await,
-            _ => unknown_method(&head),
+            _ => unknown_method(&head).map(Answer::from),
         }
     }
 
     /// Reads a request, handles it and answers, all within its deadline.
-    async fn unary<Q, A, F>(&self, head: &Parts, body: Body, handle: impl FnOnce(Call<Q>) -> F) -> Response<Body>
+    async fn unary<T, Q, A, F>(&self, head: &Parts, body: T, handle: impl FnOnce(Call<Q>) -> F) -> Response<wire::Body>
     where
+        T: Body<Data = Bytes>,
+        T::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         Q: UnaryRequest,
         A: UnaryResponse,
         F: Future<Output = Result<A, Error>>,
     {
         let protocol = match Protocol::of(head, Shape::Unary) {
             Ok(protocol) => protocol,
-            Err(status) => return wire::refuse(status, Shape::Unary).map(Body::new),
+            Err(status) => return wire::refuse(status, Shape::Unary),
         };
         let answer = async {
             let deadline = self.deadline(protocol, head)?;
@@ -123,15 +142,14 @@ impl<B: Backplane> Shared<B> {
             };
             timeout_at(deadline, handled).await.map_err(|_| Error::from(Kind::Deadline))?
         };
-        let response = match answer.await {
+        match answer.await {
             Ok(answer) => protocol.answer(&answer),
             Err(error) => {
                 self.streams.metrics().publish_refused.inc(i32::from(error.code()).into());
                 log(&error);
                 protocol.error(&error)
             }
-        };
-        response.map(Body::new)
+        }
     }
 
     /// When the caller, or the server, stops waiting for the request and its handling.
@@ -161,13 +179,12 @@ struct Call<Q> {
 }
 
 /// In the caller's protocol, if it speaks any.
-pub(crate) fn unknown_method(head: &Parts) -> Response<Body> {
+pub(crate) fn unknown_method(head: &Parts) -> Response<wire::Body> {
     let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| Protocol::of(head, shape).ok());
     match protocol {
         Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),
         None => wire::refuse(StatusCode::NOT_FOUND, Shape::Unary),
     }
-    .map(Body::new)
 }
 
 /// A caller's mistakes are the caller's business: only what the server did wrong is worth a line by itself.

@@ -1,13 +1,21 @@
 //! One connection's life, from its first byte to its end.
 
-use std::{convert::Infallible, error::Error, io, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::poll_fn,
+    io,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use bytes::Bytes;
+use futures_util::{Stream, stream};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -16,7 +24,14 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{Connection, greeting::Watched, handle::Ask, request::Requests};
+use super::{
+    Connection,
+    exchange::{Exchanges, Spawner},
+    gate::Gate,
+    greeting::Watched,
+    handle::Ask,
+    request::Requests,
+};
 use crate::{limits::Limits, metrics::ConnectionEnd};
 
 /// Bytes that one HTTP/2 stream holds back for a client that is slow to read: two frames of the usual size, so that one
@@ -27,16 +42,25 @@ const SEND_BUFFER: usize = 32 << 10;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
+/// What a connection's task consists of, as bits of its gate.
+const ORDERS: u64 = 1;
+const EXCHANGES: u64 = 2;
+const HTTP: u64 = 4;
+
 /// How connections speak HTTP: 1.1, or 2 with prior knowledge.
 #[derive(Clone)]
 pub(super) struct Http {
-    builder: auto::Builder<TokioExecutor>,
     limits: Limits,
 }
 
 impl Http {
     pub(super) fn new(limits: Limits) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        Self { limits }
+    }
+
+    fn builder(&self, spawner: Spawner) -> auto::Builder<Spawner> {
+        let limits = &self.limits;
+        let mut builder = auto::Builder::new(spawner);
         // `Deadlines` bounds the time for a request's head: it can tell a first head from an idle connection.
         builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(limits.header_bytes as usize);
         builder
@@ -49,7 +73,7 @@ impl Http {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(limits.keepalive_interval)
             .keep_alive_timeout(limits.keepalive_timeout);
-        Self { builder, limits }
+        builder
     }
 
     /// Serves a connection to its end. Dropping the future closes it.
@@ -63,38 +87,82 @@ impl Http {
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
         S::Future: Send + 'static,
         S: Send,
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let mut exchanges = Exchanges::default();
+        let spawner = exchanges.spawner().clone();
         let socket = TokioIo::new(Watched::new(socket, Arc::clone(connection)));
-        let requests = Requests { service, connection: Arc::clone(connection) };
-        let mut http = pin!(self.builder.serve_connection(socket, requests));
-        let mut deadlines = Deadlines::new(connection, &self.limits);
-        loop {
-            tokio::select! {
-                biased;
-                ask = connection.asked() => match ask {
-                    Ask::Close => return ConnectionEnd::Cut,
-                    // h2 queues GOAWAY before all that is sent from now on, and leaves open streams alone.
-                    Ask::Retire => {
-                        http.as_mut().graceful_shutdown();
-                        connection.set_retired();
+        let requests = Requests { service, connection: Arc::clone(connection), spawner: spawner.clone() };
+        let mut http = pin!(self.builder(spawner).serve_connection(socket, requests).into_owned());
+        let mut orders = pin!(orders(connection, &self.limits));
+        let gate = Gate::new(ORDERS | EXCHANGES | HTTP);
+        let [for_orders, for_exchanges, for_http] = [ORDERS, EXCHANGES, HTTP].map(|source| gate.waker(source));
+        poll_fn(|cx| {
+            gate.poll(cx, |woken| {
+                if woken & ORDERS != 0 {
+                    let mut cx = Context::from_waker(&for_orders);
+                    while let Poll::Ready(Some(order)) = orders.as_mut().poll_next(&mut cx) {
+                        match order {
+                            Order::End(end) => return Poll::Ready(end),
+                            // h2 queues GOAWAY before all that is sent from now on, and leaves open streams alone.
+                            Order::Retire => {
+                                http.as_mut().graceful_shutdown();
+                                connection.set_retired();
+                                gate.wake(HTTP);
+                            }
+                        }
                     }
-                },
-                result = http.as_mut() => return match result {
-                    Err(error) if !connection.is_retired() => end_of(&*error),
-                    // Who was told to go may leave as it likes.
-                    _ => ConnectionEnd::Closed,
-                },
-                overdue = deadlines.next() => match overdue {
-                    Overdue::Greeting => return ConnectionEnd::Handshake,
-                    Overdue::Silence => return ConnectionEnd::Lost,
-                    Overdue::Request => connection.retire(),
-                    Overdue::Goodbye => return ConnectionEnd::Idle,
-                },
-            }
-        }
+                }
+                // Before HTTP, which then writes what they have in one go.
+                if woken & EXCHANGES != 0 {
+                    exchanges.poll(&mut Context::from_waker(&for_exchanges));
+                }
+                if woken & HTTP != 0 {
+                    if let Poll::Ready(result) = http.as_mut().poll(&mut Context::from_waker(&for_http)) {
+                        return Poll::Ready(match result {
+                            Err(error) if !connection.is_retired() => end_of(&*error),
+                            // Who was told to go may leave as it likes.
+                            _ => ConnectionEnd::Closed,
+                        });
+                    }
+                    if exchanges.adopt() {
+                        gate.wake(EXCHANGES);
+                    }
+                }
+                Poll::Pending
+            })
+        })
+        .await
     }
+}
+
+/// What a connection's task is told to do, by others or by the time.
+enum Order {
+    /// Tell the client that no new request is taken.
+    Retire,
+    /// End, in this way.
+    End(ConnectionEnd),
+}
+
+fn orders<'a>(connection: &'a Connection, limits: &'a Limits) -> impl Stream<Item = Order> + 'a {
+    stream::unfold(Deadlines::new(connection, limits), move |mut deadlines| async move {
+        let order = tokio::select! {
+            biased;
+            ask = connection.asked() => match ask {
+                Ask::Close => Order::End(ConnectionEnd::Cut),
+                Ask::Retire => Order::Retire,
+            },
+            overdue = deadlines.next() => match overdue {
+                Overdue::Greeting => Order::End(ConnectionEnd::Handshake),
+                Overdue::Silence => Order::End(ConnectionEnd::Lost),
+                Overdue::Request => Order::Retire,
+                Overdue::Goodbye => Order::End(ConnectionEnd::Idle),
+            },
+        };
+        Some((order, deadlines))
+    })
 }
 
 /// Which deadline has passed.

@@ -3,6 +3,8 @@
 //! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
 //! is our own, on hyper.
 
+mod exchange;
+mod gate;
 mod greeting;
 mod handle;
 mod life;
@@ -16,7 +18,6 @@ mod tests;
 
 use std::{convert::Infallible, error::Error, io, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -69,7 +70,8 @@ impl<S, B> Acceptor<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// An acceptor whose connections keep to `limits` and are added to `connections`. Requests go to `service`, with an

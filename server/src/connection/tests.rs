@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use h2::client::SendRequest;
 use http_body_util::{StreamBody, combinators::BoxBody};
 use tokio::{

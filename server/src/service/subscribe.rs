@@ -2,12 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use bytes::Bytes;
 use http::{Response, request::Parts};
+use http_body::Body;
 use poke_proto::v1::{self, subscription};
 use tokio::time::{Instant, timeout_at};
-use tonic::body::Body;
 
-use super::{Shared, log};
+use super::{Answer, Shared, log};
 use crate::{
     backplane::{Backplane, Start},
     domain::Audience,
@@ -22,22 +23,30 @@ use crate::{
 const LIMIT: Limit = Limit { bytes: 64 << 10, exceeded: |size| Kind::RequestTooLarge { size, limit: 64 << 10 } };
 
 impl<B: Backplane> Shared<B> {
-    pub(super) async fn subscribe(&self, head: &Parts, body: Body) -> Response<Body> {
+    pub(super) async fn subscribe<Q>(&self, head: &Parts, body: Q) -> Response<Answer<B>>
+    where
+        Q: Body<Data = Bytes>,
+        Q::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let protocol = match Protocol::of(head, Shape::Stream) {
             Ok(protocol) => protocol,
-            Err(status) => return wire::refuse(status, Shape::Stream).map(Body::new),
+            Err(status) => return wire::refuse(status, Shape::Stream).map(Answer::from),
         };
         match self.open(protocol, head, body).await {
-            Ok(stream) => protocol.stream(stream).map(Body::new),
+            Ok(stream) => protocol.stream(Answer::Stream(Box::new(stream))),
             Err(error) => {
                 self.streams.metrics().streams_ended.inc(StreamEnd::Rejected);
                 log(&error);
-                protocol.error(&error).map(Body::new)
+                protocol.error(&error).map(Answer::from)
             }
         }
     }
 
-    async fn open(&self, protocol: Protocol, head: &Parts, body: Body) -> Result<Stream<B>, Error> {
+    async fn open<Q>(&self, protocol: Protocol, head: &Parts, body: Q) -> Result<Stream<B>, Error>
+    where
+        Q: Body<Data = Bytes>,
+        Q::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let timeout = protocol.timeout(&head.headers)?;
         // A time so far away that it can't be told is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

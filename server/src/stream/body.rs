@@ -19,6 +19,7 @@ use super::{
     entry::Entry,
     event,
     life::{Duty, Life},
+    transit::Chunk,
 };
 use crate::{
     backplane::{Attached, Backplane},
@@ -283,10 +284,10 @@ async fn attach<B: Backplane>(
 }
 
 impl<B: Backplane> Body for Stream<B> {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Infallible>>> {
         let this = self.get_mut();
         if this.finished {
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
@@ -294,9 +295,9 @@ impl<B: Backplane> Body for Stream<B> {
         this.entry.signal.register(cx.waker());
         let now = Instant::now();
         let next = this.next(cx, now);
-        this.entry.polled(next.is_ready(), this.streams.millis(this.life.due(now)));
+        this.entry.polled(this.streams.millis(this.life.due(now)));
         next.map(|chunk| match chunk {
-            Some(chunk) => Some(Ok(Frame::data(this.protocol.frame(chunk)))),
+            Some(chunk) => Some(Ok(Frame::data(Chunk::of(&this.entry, this.protocol.frame(chunk))))),
             None => this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
         })
     }
@@ -312,8 +313,11 @@ impl<B: Backplane> Drop for Stream<B> {
             self.streams.leaving.fetch_sub(1, Relaxed);
         }
         self.streams.unregister(self.key);
+        self.entry.leave();
         // The clock has counted a stalled one, and no longer looks at this one.
-        if !self.entry.is_stalled() {
+        if self.entry.is_stalled() {
+            self.streams.metrics().streams_stalled.dec();
+        } else {
             self.streams.metrics().streams_open.dec();
             self.streams.metrics().streams_ended.inc(self.end);
         }

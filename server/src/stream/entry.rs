@@ -1,24 +1,30 @@
 //! What a stream shares with the clock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use crate::topic::Signal;
 
-/// The connection of a stream, as its streams see it.
+/// What carries a stream: its exchange on a connection.
 pub trait Link: Send + Sync {
-    /// Asks for GOAWAY (NO_ERROR); its streams go on. Returns at once.
+    /// Asks the connection for GOAWAY (NO_ERROR); its streams go on. Returns at once.
     fn retire(&self);
 
     /// Whether GOAWAY has been handed to the connection.
     fn is_retired(&self) -> bool;
 
+    /// Drops this stream alone: the client sees RST_STREAM (CANCEL), or on HTTP/1.1 the end of the connection.
+    fn reset(&self);
+
     /// Drops the connection with all its streams.
     fn close(&self);
 
-    /// The count of its streams.
+    /// The count of the connection's streams.
     fn tally(&self) -> &Tally;
 }
 
@@ -36,16 +42,24 @@ impl Tally {
     }
 }
 
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("in_transit", &self.in_transit).finish_non_exhaustive()
+    }
+}
+
 /// The shared part of a stream. Times are milliseconds on the clock of [`super::Streams`].
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) signal: Arc<Signal>,
     link: Option<Arc<dyn Link>>,
     /// When the stream wants to be polled.
     due: AtomicU64,
-    /// The connection has taken a chunk and will come for the next one.
-    owed: AtomicBool,
-    /// Since when a poll is awaited, as the clock saw it; 0 when none is.
-    awaited_since: AtomicU64,
+    /// Chunks that the connection has and hasn't written.
+    in_transit: AtomicUsize,
+    /// Something has been written, or nothing had to be, since the clock looked.
+    moved: AtomicBool,
+    /// Since when nothing moves that should, as the clock saw it; 0 when all is well.
+    stuck_since: AtomicU64,
     /// When it was given up since nobody reads it; 0 if it wasn't.
     stalled_at: AtomicU64,
 }
@@ -59,8 +73,9 @@ impl Entry {
             signal,
             link,
             due: AtomicU64::new(0),
-            owed: AtomicBool::new(true),
-            awaited_since: AtomicU64::new(0),
+            in_transit: AtomicUsize::new(0),
+            moved: AtomicBool::new(false),
+            stuck_since: AtomicU64::new(0),
             stalled_at: AtomicU64::new(0),
         }
     }
@@ -78,57 +93,79 @@ impl Entry {
         self.stalled_at.load(Relaxed) != 0
     }
 
-    /// Notes that the stream was polled: whether it gave a chunk, and when it wants to be polled at the latest.
-    pub(super) fn polled(&self, gave: bool, due: u64) {
+    /// Notes that the stream was polled, and when it wants to be polled again at the latest.
+    pub(super) fn polled(&self, due: u64) {
         self.due.store(due, Relaxed);
-        self.owed.store(gave, Relaxed);
-        self.awaited_since.store(0, Relaxed);
+        if self.in_transit.load(Relaxed) == 0 {
+            self.moved.store(true, Relaxed);
+        }
     }
 
-    /// The clock's look at a stream. Says whether it has just been found to be stalled.
-    pub(super) fn tick(&self, now: u64, stall_timeout: u64) -> bool {
+    /// A chunk goes to the connection.
+    pub(super) fn departs(&self) {
+        self.in_transit.fetch_add(1, Relaxed);
+    }
+
+    /// The connection has written a part of a chunk.
+    pub(super) fn moves(&self) {
+        self.moved.store(true, Relaxed);
+    }
+
+    /// The connection has written a chunk, or has been given up.
+    pub(super) fn arrives(&self) {
+        self.moved.store(true, Relaxed);
+        self.in_transit.fetch_sub(1, Relaxed);
+    }
+
+    /// The clock's look at a stream.
+    pub(super) fn tick(&self, now: u64, stall_timeout: u64) -> Look {
         if self.due.load(Relaxed) <= now {
             self.signal.raise(self.alarm());
         }
         if self.is_stalled() {
             // A client that reads again in time still sees why its stream has ended.
             if now.saturating_sub(self.stalled_at.load(Relaxed)) >= stall_timeout {
-                self.close_if_all_stalled();
+                self.let_go();
             }
-            return false;
+            return Look::Known;
         }
-        if !self.owed.load(Relaxed) && !self.signal.is_raised() {
-            return false;
+        // HTTP/1.1 copies chunks, and stops polling when it has enough of them.
+        let waits = self.in_transit.load(Relaxed) > 0 || self.signal.is_raised();
+        if self.moved.swap(false, Relaxed) || !waits {
+            self.stuck_since.store(0, Relaxed);
+            return Look::Known;
         }
-        match self.awaited_since.load(Relaxed) {
-            0 => self.awaited_since.store(now.max(1), Relaxed),
-            since if now.saturating_sub(since) >= stall_timeout => return self.stall(now),
+        match self.stuck_since.load(Relaxed) {
+            0 => self.stuck_since.store(now.max(1), Relaxed),
+            since if now.saturating_sub(since) >= stall_timeout => {
+                self.stall(now);
+                return Look::Stalled;
+            }
             _ => {}
         }
-        false
+        Look::Known
     }
 
-    fn stall(&self, now: u64) -> bool {
+    fn stall(&self, now: u64) {
         self.stalled_at.store(now, Relaxed);
         if let Some(link) = &self.link {
             link.tally().stalled.fetch_add(1, Relaxed);
         }
         self.signal.raise(self.alarm());
-        true
     }
 
-    /// A connection on which nobody reads anything is of no use: its status will never arrive.
-    fn close_if_all_stalled(&self) {
-        if let Some(link) = &self.link
-            && link.tally().stalled.load(Relaxed) >= link.tally().open.load(Relaxed)
-        {
+    /// The status can't be delivered: the stream goes without, or its connection if nobody reads anything on it.
+    fn let_go(&self) {
+        let Some(link) = &self.link else { return };
+        if link.tally().stalled.load(Relaxed) >= link.tally().open.load(Relaxed) {
             link.close();
+        } else {
+            link.reset();
         }
     }
-}
 
-impl Drop for Entry {
-    fn drop(&mut self) {
+    /// The stream is gone, though chunks of it may still be on their way.
+    pub(super) fn leave(&self) {
         if let Some(link) = &self.link {
             link.tally().open.fetch_sub(1, Relaxed);
             if self.is_stalled() {
@@ -136,4 +173,13 @@ impl Drop for Entry {
             }
         }
     }
+}
+
+/// What the clock found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing new.
+    Known,
+    /// Nobody has read what was sent for too long.
+    Stalled,
 }

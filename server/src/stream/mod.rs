@@ -1,7 +1,7 @@
 //! One client's Subscribe, from welcome to end.
 //!
-//! A stream is the body of its response: the connection polls it when the client can take more, and it reads its
-//! cursors then. It has no task, no timer and no queue of pokes. One clock ([`Streams::run`]) looks at all streams every
+//! A stream is the body of its response: the connection polls it when it was woken and its last chunk is on its way, and
+//! it reads its cursors then. It has no task, no timer and no queue of pokes. One clock ([`Streams::run`]) looks at all streams every
 //! tick and wakes the ones for which a time has come: a heartbeat, their age, a deadline; it also finds those that
 //! nobody reads.
 
@@ -11,6 +11,7 @@ mod entry;
 mod event;
 mod life;
 mod streams;
+mod transit;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use self::{
     entry::{Link, Tally},
     event::rejected,
     streams::Streams,
+    transit::Chunk,
 };
 use crate::{backplane::Start, interest::Interest, wire::Protocol};
 

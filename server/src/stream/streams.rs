@@ -14,9 +14,16 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use slab::Slab;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
-use super::{Drain, Opening, Settings, Stream, entry::Entry, event};
+use super::{
+    Drain, Opening, Settings, Stream,
+    entry::{Entry, Look},
+    event,
+};
 use crate::{
     backplane::{Backplane, Position},
     error::{Error, Kind},
@@ -41,6 +48,8 @@ pub struct Streams<B> {
     pub(super) leaving: AtomicUsize,
     drain: Mutex<Option<Drain>>,
     draining: AtomicBool,
+    /// Woken when the last one is gone.
+    empty: Notify,
 }
 
 impl<B: Backplane> Streams<B> {
@@ -57,6 +66,7 @@ impl<B: Backplane> Streams<B> {
             leaving: AtomicUsize::new(0),
             drain: Mutex::new(None),
             draining: false.into(),
+            empty: Notify::new(),
         })
     }
 
@@ -95,6 +105,18 @@ impl<B: Backplane> Streams<B> {
         self.open.load(Relaxed)
     }
 
+    /// Waits until there are none.
+    pub async fn gone(&self) {
+        loop {
+            // Before the look: whoever leaves after it finds us waiting.
+            let empty = self.empty.notified();
+            if self.count() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+
     /// The clock of all streams. Runs until it is dropped.
     pub async fn run(self: Arc<Self>) {
         let mut ticks = interval(self.settings.tick());
@@ -110,10 +132,11 @@ impl<B: Backplane> Streams<B> {
         let stall = u64::try_from(self.settings.stall_timeout.as_millis()).unwrap_or(u64::MAX);
         for shard in &self.shards {
             for (_, entry) in shard.lock().iter() {
-                if entry.tick(now, stall) {
+                if entry.tick(now, stall) == Look::Stalled {
                     // It counts as ended, though its status waits until the client reads.
                     self.metrics.streams_open.dec();
                     self.metrics.streams_ended.inc(StreamEnd::Stalled);
+                    self.metrics.streams_stalled.inc();
                 }
             }
         }
@@ -130,7 +153,10 @@ impl<B: Backplane> Streams<B> {
         if entries.is_empty() {
             *entries = Slab::new();
         }
-        self.open.fetch_sub(1, Relaxed);
+        drop(entries);
+        if self.open.fetch_sub(1, Relaxed) == 1 {
+            self.empty.notify_waiters();
+        }
     }
 
     /// Whether the server is going away.

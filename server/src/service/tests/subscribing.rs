@@ -1,5 +1,6 @@
 //! Subscribe.
 
+use bytes::Buf as _;
 use poke_proto::{
     Data,
     v1::{SubscribeResponse, subscribe_response::Event, subscription::Start},
@@ -27,7 +28,7 @@ async fn refused(server: &Server, request: &v1::SubscribeRequest) -> Status {
 
 /// The events of a stream, and its end.
 struct Events {
-    body: Body,
+    body: Answer<Memory>,
     unread: Vec<u8>,
     status: Option<Status>,
 }
@@ -35,7 +36,7 @@ struct Events {
 impl Events {
     async fn open(server: &Server, request: &v1::SubscribeRequest) -> Self {
         let response = server.grpc("Subscribe", request).await;
-        assert!(refusal(&response).is_none(), "{response:?}");
+        assert!(refusal(&response).is_none(), "{:?}", response.headers());
         Self { body: response.into_body(), unread: Vec::new(), status: None }
     }
 
@@ -50,7 +51,7 @@ impl Events {
                 }
             }
             match self.body.frame().await?.unwrap().into_data() {
-                Ok(data) => self.unread.extend_from_slice(&data),
+                Ok(data) => self.unread.extend_from_slice(data.chunk()),
                 Err(frame) => self.status = Status::from_header_map(frame.trailers_ref().unwrap()),
             }
         }
