@@ -17,6 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// See the manifest for why.
+#[cfg(all(feature = "jemalloc", unix, not(target_os = "macos")))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The exit code of a command line or a configuration that can't be followed, as shells have it.
 const USAGE: u8 = 2;
 

@@ -112,7 +112,7 @@ impl Server {
             let counts = Arc::new(Metrics::new());
             let table = Arc::new(Connections::new(limits.connections, Arc::clone(&counts)));
             let service = admin::service(Arc::clone(&metrics), ready);
-            let acceptor = Acceptor::new(&limits, table, counts, service);
+            let acceptor = Arc::new(Acceptor::new(&limits, table, counts, service));
             always.spawn(async move { acceptor.run(&listener).await });
         }
 
@@ -120,9 +120,10 @@ impl Server {
         let front = routes::front(&config, pokes, health_service)?;
         let acceptor =
             Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front).with_tls(tls);
+        let acceptor = Arc::new(acceptor);
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            let acceptor = acceptor.clone();
+            let acceptor = Arc::clone(&acceptor);
             accepting.spawn(async move { acceptor.run(&listener).await });
         }
         shutdown.await;

@@ -1,6 +1,7 @@
 //! A socket that watches how the client begins.
 
 use std::{
+    cell::RefCell,
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
@@ -16,6 +17,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The preface, and the header of the SETTINGS frame that must follow: a client that sends less isn't one.
 const GREETING: usize = PREFACE.len() + 9;
+
+/// What is joined to be written at once: most pokes, and not the copy of a large one.
+const JOINED_BYTES: usize = 8 << 10;
+
+thread_local! {
+    /// What is joined, for as long as it takes to write it.
+    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Passes everything through. Tells the connection once an HTTP/2 client has greeted, and from then on whenever it says
 /// something. A client of HTTP/1.1 greets by its first request, which others see, and has nothing to say while it waits.
@@ -78,7 +87,16 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        // HTTP/2 gives each frame's head and payload apart. Joining small ones costs less than telling the kernel of each.
+        let size: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if bufs.len() < 2 || size > JOINED_BYTES {
+            return Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        }
+        JOINED.with_borrow_mut(|joined| {
+            joined.clear();
+            bufs.iter().for_each(|buf| joined.extend_from_slice(buf));
+            Pin::new(&mut self.socket).poll_write(cx, joined)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

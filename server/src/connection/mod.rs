@@ -52,7 +52,6 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections and serves them.
-#[derive(Clone)]
 pub struct Acceptor<S> {
     http: Http,
     /// For TCP alone.
@@ -68,7 +67,7 @@ pub struct Acceptor<S> {
 
 impl<S, B> Acceptor<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -95,7 +94,7 @@ where
     }
 
     /// Accepts from `listener` until the future is dropped. The connections go on without it.
-    pub async fn run(&self, listener: &Listener) {
+    pub async fn run(self: Arc<Self>, listener: &Listener) {
         let mut complaints = Seldom::default();
         loop {
             match listener.accept().await {
@@ -117,7 +116,7 @@ where
     }
 
     /// Serves a connection if there is room for it, else closes it.
-    fn admit(&self, socket: Socketed, peer: Peer) {
+    fn admit(self: &Arc<Self>, socket: Socketed, peer: Peer) {
         let Some(registration) = self.connections.register(peer) else {
             tracing::debug!(%peer, "a connection over the limit was closed");
             return;
@@ -126,15 +125,15 @@ where
             tracing::debug!(%peer, %error, "a client left as it was accepted");
             return;
         }
-        tokio::spawn(self.clone().serve(socket, registration));
+        tokio::spawn(Arc::clone(self).serve(socket, registration));
     }
 
-    async fn serve(self, socket: Socketed, registration: Registration) {
+    async fn serve(self: Arc<Self>, socket: Socketed, registration: Registration) {
         let connection = registration.connection();
         tracing::debug!(connection = connection.id(), peer = %connection.peer(), "connection opened");
         let deadline = connection.accepted() + self.handshake_timeout;
-        let end = match secure(socket, self.tls, connection, deadline).await {
-            Ok(socket) => self.http.serve(socket, connection, self.service).await,
+        let end = match secure(socket, self.tls.as_ref(), connection, deadline).await {
+            Ok(socket) => self.http.serve(socket, connection, self.service.clone()).await,
             Err(end) => end,
         };
         tracing::debug!(connection = connection.id(), ?end, "connection ended");
@@ -145,7 +144,7 @@ where
 /// Does what comes before HTTP.
 async fn secure(
     socket: Socketed,
-    tls: Option<Arc<Tls>>,
+    tls: Option<&Arc<Tls>>,
     connection: &Connection,
     deadline: Instant,
 ) -> Result<Secured, ConnectionEnd> {

@@ -309,7 +309,7 @@ async fn accept(limits: &Limits, scripted: &Scripted) -> (std::net::SocketAddr, 
     let crate::config::Address::Tcp(address) = *listener.address() else { unreachable!("it listens on TCP") };
     let metrics = Arc::new(Metrics::new());
     let connections = Arc::new(Connections::new(limits.connections, Arc::clone(&metrics)));
-    let acceptor = Acceptor::new(limits, Arc::clone(&connections), Arc::clone(&metrics), scripted.service());
+    let acceptor = Arc::new(Acceptor::new(limits, Arc::clone(&connections), Arc::clone(&metrics), scripted.service()));
     tokio::spawn(async move { acceptor.run(&listener).await });
     (address, connections, metrics)
 }
