@@ -240,7 +240,7 @@ labels! {
     Handshake, "kind" {
         /// From nothing.
         Full = "full",
-        /// By the ticket of an earlier connection, for a fraction of the time.
+        /// By the ticket of an earlier connection, without a signature.
         Resumed = "resumed",
     }
 }

@@ -46,6 +46,7 @@ class Running:
 
 
 def main():
+    root = os.getcwd()
     found = list(commands(open(sys.argv[1]).read()))
 
     def the(*parts):
@@ -73,6 +74,18 @@ def main():
             subscriber.stop()
     finally:
         server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        subprocess.run(the("openssl req"), shell=True, check=True, capture_output=True)
+        server = Running(the("poke-server", "--tls.key"))
+        try:
+            server.shows("listening on https://")
+            publish = the("poke publish", "--ca")
+            print("$", publish)
+            print(subprocess.run(publish, shell=True, check=True, capture_output=True, text=True).stdout)
+        finally:
+            server.stop()
+            os.chdir(root)
     config = re.search(r"^```toml\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M).group(1)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(config)
