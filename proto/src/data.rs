@@ -10,6 +10,8 @@ mod json;
 mod tree;
 mod wire;
 
+use tree::Budget;
+
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +28,23 @@ pub const MAX_DATA_DEPTH: usize = 24;
 ///
 /// Equality is that of the bytes. Two encodings of the same JSON can differ (object keys have no order on the wire), so
 /// compare canonical forms. The default is an empty message, a value without a kind, which nothing but decoding needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Data(Bytes);
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    bytes: Bytes,
+    /// How many fields were merged into the bytes while decoding.
+    merged: usize,
+}
+
+/// The most fields that a `Value` is merged from. Encoders write one, and merging more of them takes time.
+const MAX_MERGED: usize = 1000;
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Data {}
 
 /// Why something can't be the data of a poke. Says the rule, never the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -51,6 +68,9 @@ pub enum DataError {
     /// A `Value` with none of its kinds set. Several runtimes can decode it and then fail to print it.
     #[error("a google.protobuf.Value without a kind")]
     NoKind,
+    /// More than the limit that was given.
+    #[error("more than it may take in its encoding")]
+    TooLarge,
     /// Bytes that don't encode a `Value`.
     #[error("not an encoded google.protobuf.Value")]
     Malformed,
@@ -65,7 +85,17 @@ impl Data {
     /// If it isn't JSON, nests too deep, holds a number that a double can't (see [`DataError`]), or half a surrogate
     /// pair.
     pub fn from_json(text: &str) -> Result<Self, DataError> {
-        json::parse(text).map(|tree| tree.encode())
+        json::parse(text, &mut Budget::unlimited()).map(|tree| tree.encode())
+    }
+
+    /// JSON text as data, of which the encoding is to take at most `most` bytes. Reading stops where it can no longer
+    /// fit, so that refusing takes no longer than accepting. What passes can still be larger by a few bytes for each
+    /// value in it: [`Data::encoded_size`] tells.
+    ///
+    /// # Errors
+    /// As for [`Data::from_json`]; [`DataError::TooLarge`], also if members of equal names are more than would fit.
+    pub fn from_json_within(text: &str, most: usize) -> Result<Self, DataError> {
+        json::parse(text, &mut Budget::of(most)).map(|tree| tree.encode())
     }
 
     /// A JSON value as data.
@@ -93,7 +123,7 @@ impl Data {
     /// # Errors
     /// As for [`Data::canonical`].
     pub fn to_value(&self) -> Result<serde_json::Value, DataError> {
-        wire::parse(&self.0).map(json::to_value)
+        wire::parse(&self.bytes, &mut Budget::unlimited()).map(json::to_value)
     }
 
     /// The JSON value as text, without white space.
@@ -111,26 +141,41 @@ impl Data {
     /// If the bytes don't encode a `Value`, or one of the values in it has no kind, a number that isn't finite, text
     /// that isn't UTF-8, or too many levels.
     pub fn canonical(&self) -> Result<Self, DataError> {
-        wire::parse(&self.0).map(|tree| tree.encode())
+        wire::parse(&self.bytes, &mut Budget::unlimited()).map(|tree| tree.encode())
+    }
+
+    /// The canonical form, which is to take at most `most` bytes: as [`Data::canonical`], but within the bound of
+    /// [`Data::from_json_within`].
+    ///
+    /// # Errors
+    /// As for [`Data::canonical`]; [`DataError::TooLarge`], also if fields that are replaced or unknown are more than
+    /// would fit.
+    pub fn canonical_within(&self, most: usize) -> Result<Self, DataError> {
+        wire::parse(&self.bytes, &mut Budget::of(most)).map(|tree| tree.encode())
+    }
+
+    /// What is already encoded.
+    fn encoded(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), merged: 0 }
     }
 
     /// The encoded `google.protobuf.Value`.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// Bytes of the encoded `google.protobuf.Value`, which is what counts towards the size of a poke. A string costs
     /// two or more bytes beside its text, a number in an array costs 11.
     #[must_use]
     pub fn encoded_size(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 }
 
 impl Message for Data {
     fn encode_raw(&self, buf: &mut impl BufMut) {
-        buf.put_slice(&self.0);
+        buf.put_slice(&self.bytes);
     }
 
     fn merge_field(
@@ -143,10 +188,15 @@ impl Message for Data {
         if !wire::KINDS.contains(&tag) {
             return encoding::skip_field(wire_type, tag, buf, ctx);
         }
+        self.merged += 1;
+        if self.merged > MAX_MERGED {
+            #[expect(deprecated, reason = "prost has no other way for a message to refuse a field")]
+            return Err(DecodeError::new("a google.protobuf.Value in too many parts"));
+        }
         // Two encodings of a message put behind each other are their merge (protobuf encoding, "Last One Wins"). The
         // bytes are ours alone while decoding, so that they grow in place however many fields there are.
         let mut merged =
-            std::mem::take(&mut self.0).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+            std::mem::take(&mut self.bytes).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         match wire_type {
             WireType::Varint => {
                 let mut value = 0;
@@ -170,15 +220,15 @@ impl Message for Data {
             }
             WireType::StartGroup | WireType::EndGroup => encoding::skip_field(wire_type, tag, buf, ctx)?,
         }
-        self.0 = merged.freeze();
+        self.bytes = merged.freeze();
         Ok(())
     }
 
     fn encoded_len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     fn clear(&mut self) {
-        self.0 = Bytes::new();
+        *self = Self::default();
     }
 }

@@ -16,7 +16,7 @@ use poke_proto::DataError;
 use tonic::{Code, Status};
 
 pub use self::{connect::ConnectError, kind::Kind};
-use crate::interest::InvalidInterest;
+use crate::{frame::MAX_POKE_BYTES, interest::InvalidInterest};
 
 /// The most violations that one error lists.
 const MAX_VIOLATIONS: usize = 8;
@@ -143,6 +143,10 @@ impl From<InvalidInterest> for Error {
 
 impl From<DataError> for Error {
     fn from(invalid: DataError) -> Self {
+        if invalid == DataError::TooLarge {
+            // Nobody counted further than that.
+            return Kind::PokeTooLarge { size: MAX_POKE_BYTES + 1, limit: MAX_POKE_BYTES }.into();
+        }
         Self::invalid(Kind::InvalidData, "data", format!("data is refused: {invalid}"))
     }
 }

@@ -1,10 +1,16 @@
 //! What the contract promises about sizes.
 
+use std::io::Write as _;
+
+use ::http::Request;
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use poke_tests::{
     Config, Server, after, http, interest, latest, new_pokes, refusal, request, text,
-    v1::{Interest, Outcome, Poke, PublishRequest, poke_service_client::PokeServiceClient},
+    v1::{Interest, Outcome, Poke, PublishRequest},
 };
 use prost::Message as _;
+use tokio::task::JoinSet;
 use tonic::{Code, codec::CompressionEncoding};
 
 const LIMIT: usize = 131_072;
@@ -90,27 +96,66 @@ async fn what_the_transport_stops_is_refused_by_the_same_name() {
     }
 }
 
+/// A Publish in JSON whose data this is, compressed.
+fn zipped(data: &str) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    write!(encoder, r#"{{"domain":"PLAYLIST","filter":"f","data":{data}}}"#).expect("memory takes it");
+    encoder.finish().expect("memory takes it").into()
+}
+
+/// Sends the same body so many times at once, and gives the reasons of the refusals; "" is none.
+async fn at_once(server: &Server, times: usize, body: &Bytes) -> Vec<String> {
+    let mut calls = JoinSet::new();
+    for _ in 0..times {
+        let request = Request::post(format!("{}/poke.v1.PokeService/Publish", server.url()))
+            .header("content-type", "application/json")
+            .header("content-encoding", "gzip")
+            .body(body.clone().into())
+            .unwrap();
+        calls.spawn(async move {
+            let answer = http::send(request).await.json();
+            answer["details"][0]["debug"]["reason"].as_str().unwrap_or_default().to_owned()
+        });
+    }
+    calls.join_all().await
+}
+
 #[tokio::test]
-async fn a_gzip_bomb_is_refused_and_takes_no_memory() {
+async fn gzip_bombs_take_no_more_memory_than_their_own_bytes() {
     let server = Server::start(Config::new()).await;
-    let ours = interest("bomb");
     // 64 MiB of the same letter compress to 64 KB.
-    let bomb = request(&ours, Some(text(&"x".repeat(64 << 20))));
-    let channel = server.channel().await;
-    let client = PokeServiceClient::new(channel).send_compressed(CompressionEncoding::Gzip);
-    server.publisher().await.poke(&ours, "warm").await;
-    let before = server.rss();
-    let mut bombs = Vec::new();
-    for _ in 0..20 {
-        let (mut client, bomb) = (client.clone(), bomb.clone());
-        bombs.push(tokio::spawn(async move { client.publish(bomb).await }));
+    let bomb = zipped(&format!("{:?}", "x".repeat(64 << 20)));
+    assert!(bomb.len() < 100_000);
+    // Reading as many bytes that are no bomb takes what it takes.
+    let harmless = Bytes::from(vec![0; bomb.len()]);
+    assert_eq!(at_once(&server, 200, &harmless).await, vec!["INVALID_REQUEST"; 200]);
+    let before = server.peak_rss();
+    let grown = || server.peak_rss().saturating_sub(before);
+    assert_eq!(at_once(&server, 1, &bomb).await, ["POKE_TOO_LARGE"]);
+    assert!(grown() < 2 << 20, "{} bytes for one", grown());
+    assert_eq!(at_once(&server, 200, &bomb).await, vec!["POKE_TOO_LARGE"; 200]);
+    let own = 200 * bomb.len() as u64;
+    assert!(grown() < own + (2 << 20), "{} bytes, and the bombs themselves have {own}", grown());
+    println!("figure: 200 gzip bombs of 64 MiB at once grew the server by {} KiB at most", grown() >> 10);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_its_size_takes_little_more_time_than_what_passes() {
+    let server = Server::start(Config::new()).await;
+    let plain = zipped(&format!("{:?}", "x".repeat(131_000)));
+    let ticks = async |body: &Bytes, reason: &str| {
+        let before = server.cpu_ticks();
+        assert_eq!(at_once(&server, 20, body).await, vec![reason; 20]);
+        server.cpu_ticks() - before
+    };
+    ticks(&plain, "").await;
+    let fair = ticks(&plain, "").await.max(1);
+    let list = |item: &str, bytes: usize| format!("[{}]", vec![item; bytes / (item.len() + 1)].join(","));
+    let most = (1 << 20) - 1000;
+    let around = |list: String| "[".repeat(22) + &list + &"]".repeat(22);
+    for data in [list("1", most), around(list("1", most)), around(list("{}", most)), list("\"\"", most)] {
+        let taken = ticks(&zipped(&data), "POKE_TOO_LARGE").await;
+        println!("figure: {taken} ticks to refuse 20, and {fair} to accept 20 pokes of the largest size");
+        assert!(taken < fair * 50, "{taken} ticks, and {fair} for a poke of the largest size: {}...", &data[..40]);
     }
-    for bomb in bombs {
-        let refused = refusal(&bomb.await.unwrap().expect_err("a bomb"));
-        assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "POKE_TOO_LARGE"));
-    }
-    let grown = server.peak_rss().saturating_sub(before);
-    // 20 at once, each bounded by 1 MiB of output; not 20 times 64 MiB.
-    assert!(grown < 40 << 20, "{grown} bytes");
-    println!("figure: 20 gzip bombs of 64 MiB at once grew the server by {} KiB at most", grown >> 10);
 }

@@ -180,6 +180,15 @@ impl Server {
         self.status("VmHWM:") * 1024
     }
 
+    /// Processor time that it has taken so far, in ticks of the kernel's clock.
+    #[must_use]
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the server runs");
+        // Behind the name, which may hold anything but is in brackets: user time is the 12th, system time the 13th.
+        let (_, fields) = stat.rsplit_once(')').expect("Linux brackets the name");
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number of ticks")).sum()
+    }
+
     /// Open file descriptors.
     #[must_use]
     pub fn descriptors(&self) -> usize {

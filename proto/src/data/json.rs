@@ -1,56 +1,189 @@
 //! Between a tree and JSON.
-//!
-//! The text is parsed one level at a time, since only the literal shows whether a number was written as an integer: by
-//! the time that serde_json has made a number of it, an integer beyond 64 bits has been rounded.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 
 use super::{
     DataError,
-    tree::{Depth, Tree},
+    tree::{Budget, Depth, Tree},
 };
 
 /// Integers from here on may have been rounded to the nearest double.
 const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
+/// An integer from here on reaches a visitor as a double, which doesn't say how it was written.
+const FIRST_WIDE: f64 = 9_223_372_036_854_775_808.0; // 2^63
+
 /// A literal of so few characters is below 2^53.
 const SURELY_EXACT: usize = 15;
 
-/// The tree that `text` stands for.
-pub(super) fn parse(text: &str) -> Result<Tree<'_>, DataError> {
-    let raw: &RawValue = serde_json::from_str(text).map_err(|_| DataError::NotJson)?;
-    parse_value(raw, Depth::default())
+/// The tree that `text` stands for, in one pass that ends at the first thing that can't be accepted.
+pub(super) fn parse<'a>(text: &'a str, budget: &mut Budget) -> Result<Tree<'a>, DataError> {
+    let mut reading = Reading { budget, refused: None, wide: false };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let item = Item { reading: &mut reading, depth: Depth::default() };
+    match item.deserialize(&mut deserializer).and_then(|tree| deserializer.end().map(|()| tree)) {
+        // Only the literal shows whether a wide number was written as an integer.
+        Ok(tree) if reading.wide => literals(text).try_for_each(|literal| number(literal).map(drop)).map(|()| tree),
+        Ok(tree) => Ok(tree),
+        Err(_) => Err(reading.refused.unwrap_or_else(|| diagnose(text))),
+    }
 }
 
-fn parse_value(raw: &RawValue, depth: Depth) -> Result<Tree<'_>, DataError> {
-    let text = raw.get();
-    // Text in a RawValue is known to be JSON, but for surrogates: those are looked at only where a string is decoded.
-    let decode_error = |_| DataError::NotUnicode;
-    Ok(match text.as_bytes().first() {
-        Some(b'n') => Tree::Null,
-        Some(b't') => Tree::Bool(true),
-        Some(b'f') => Tree::Bool(false),
-        Some(b'"') => Tree::Text(serde_json::from_str::<Text<'_>>(text).map_err(decode_error)?.0),
-        Some(b'[') => {
-            let depth = depth.deeper()?;
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(decode_error)?;
-            Tree::List(items.into_iter().map(|item| parse_value(item, depth)).collect::<Result<_, _>>()?)
+/// Why serde_json refuses a text.
+fn diagnose(text: &str) -> DataError {
+    if serde_json::from_str::<&RawValue>(text).is_err() {
+        return DataError::NotJson;
+    }
+    // By its grammar it is JSON, so it has a number that is out of range, or half a surrogate pair.
+    literals(text).find_map(|literal| number(literal).err()).unwrap_or(DataError::NotUnicode)
+}
+
+/// The numbers in a text that is known to be JSON, as they are written.
+fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            rest = &rest[rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit())?..];
+            if let Some(inside) = rest.strip_prefix('"') {
+                rest = behind_string(inside);
+            } else {
+                let end = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+                let (literal, behind) = rest.split_at(end.unwrap_or(rest.len()));
+                rest = behind;
+                return Some(literal);
+            }
         }
-        Some(b'{') => {
-            let depth = depth.deeper()?;
-            let Members(members) = serde_json::from_str(text).map_err(decode_error)?;
-            let parsed = members.into_iter().map(|(key, value)| Ok((key, parse_value(value, depth)?)));
-            Tree::Object(parsed.collect::<Result<_, _>>()?)
-        }
-        _ => Tree::Number(number(text)?),
     })
 }
+
+/// What follows a string whose first quote has been read.
+fn behind_string(mut inside: &str) -> &str {
+    while let Some(at) = inside.find(['"', '\\']) {
+        let is_end = inside[at..].starts_with('"');
+        inside = &inside[at + if is_end { 1 } else { 2 }..];
+        if is_end {
+            return inside;
+        }
+    }
+    ""
+}
+
+/// One value of a text.
+struct Item<'s, 'b> {
+    reading: &'s mut Reading<'b>,
+    depth: Depth,
+}
+
+/// How far a text has been read.
+struct Reading<'b> {
+    budget: &'b mut Budget,
+    /// Why it is read no further: serde_json has no room for it in its error.
+    refused: Option<DataError>,
+    /// There was a number that may have been a wide integer.
+    wide: bool,
+}
+
+impl Reading<'_> {
+    fn refuse<E: Error>(&mut self, refused: DataError) -> E {
+        self.refused = Some(refused);
+        E::custom(refused)
+    }
+
+    fn accept<'t, E: Error>(&mut self, tree: Tree<'t>) -> Result<Tree<'t>, E> {
+        let accepted = self.budget.visit().and_then(|()| self.budget.value(tree));
+        accepted.map_err(|refused| self.refuse(refused))
+    }
+
+    fn accept_number<E: Error>(&mut self, number: f64, is_exact: bool) -> Result<Tree<'static>, E> {
+        if is_exact { self.accept(Tree::Number(number)) } else { Err(self.refuse(DataError::InexactInteger)) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
+    type Value = Tree<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Item<'_, '_> {
+    type Value = Tree<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Tree<'de>, E> {
+        self.reading.accept(Tree::Null)
+    }
+
+    fn visit_bool<E: Error>(self, bit: bool) -> Result<Tree<'de>, E> {
+        self.reading.accept(Tree::Bool(bit))
+    }
+
+    fn visit_u64<E: Error>(self, integer: u64) -> Result<Tree<'de>, E> {
+        self.visit_i128(integer.into())
+    }
+
+    fn visit_i64<E: Error>(self, integer: i64) -> Result<Tree<'de>, E> {
+        self.visit_i128(integer.into())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "back to where it came from, and compared with that")]
+    fn visit_i128<E: Error>(self, integer: i128) -> Result<Tree<'de>, E> {
+        let number = integer as f64;
+        self.reading.accept_number(number, number as i128 == integer)
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Tree<'de>, E> {
+        self.reading.wide |= number.abs() >= FIRST_WIDE;
+        self.reading.accept_number(number, true)
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Tree<'de>, E> {
+        self.reading.accept(Tree::Text(text.into()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Tree<'de>, E> {
+        self.reading.accept(Tree::Text(text.to_owned().into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree<'de>, A::Error> {
+        let Self { reading, depth } = self;
+        let depth = depth.deeper().map_err(|refused| reading.refuse(refused))?;
+        reading.accept(Tree::List(Vec::new()))?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(Item { reading, depth })? {
+            reading.budget.item().map_err(|refused| reading.refuse(refused))?;
+            items.push(item);
+        }
+        Ok(Tree::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree<'de>, A::Error> {
+        let Self { reading, depth } = self;
+        let depth = depth.deeper().map_err(|refused| reading.refuse(refused))?;
+        reading.accept(Tree::Object(BTreeMap::new()))?;
+        let mut members = BTreeMap::new();
+        while let Some(Text(key)) = map.next_key()? {
+            reading.budget.begin_member(&mut members, &key).map_err(|refused| reading.refuse(refused))?;
+            let value = map.next_value_seed(Item { reading, depth })?;
+            members.insert(key, value);
+        }
+        Ok(Tree::Object(members))
+    }
+}
+
+/// A string, borrowed if it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The double that a literal stands for. One that was written as an integer must be that integer.
 fn number(literal: &str) -> Result<f64, DataError> {
@@ -60,37 +193,6 @@ fn number(literal: &str) -> Result<f64, DataError> {
         return Err(DataError::InexactInteger);
     }
     if number.is_finite() { Ok(number) } else { Err(DataError::NotFinite) }
-}
-
-/// A string, borrowed if it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The members of an object with their values unparsed. The last of equal keys wins.
-struct Members<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    members.insert(key, value);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }
 
 /// The tree of a value that serde_json has parsed, or a program has made.

@@ -24,7 +24,7 @@ fn member(key: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 fn canonical(bytes: &[u8]) -> Result<Data, DataError> {
-    Data(Bytes::copy_from_slice(bytes)).canonical()
+    Data::encoded(bytes.to_vec()).canonical()
 }
 
 const NULL: &[u8] = &[0x08, 0x00];
@@ -118,7 +118,7 @@ fn depth_24_passes_and_25_is_refused() {
     assert_eq!(canonical(&nested_wire(24)).unwrap().canonical().unwrap().as_bytes(), nested_wire(24));
     for depth in [25, 100, 100_000] {
         assert_eq!(Data::from_json(&nested_json(depth)), Err(DataError::TooDeep));
-        assert_eq!(Data::from_json(&"{\"a\":".repeat(depth)), Err(DataError::NotJson));
+        assert_eq!(Data::from_json(&"{\"a\":".repeat(depth)), Err(DataError::TooDeep));
     }
     let object = "{\"a\":".repeat(25) + "0" + &"}".repeat(25);
     assert_eq!(Data::from_json(&object), Err(DataError::TooDeep));
@@ -244,9 +244,14 @@ fn decoding_drops_unknown_fields_and_checks_nothing_else() {
 }
 
 #[test]
-fn many_fields_take_linear_time() {
-    let nulls = NULL.repeat(500_000);
+fn data_is_merged_from_a_thousand_parts_and_no_more() {
+    let nulls = NULL.repeat(1000);
     assert_eq!(Data::decode(&nulls[..]).unwrap().as_bytes(), nulls);
+    assert!(Data::decode(&NULL.repeat(1001)[..]).is_err());
+    let mut data = Data::decode(&nulls[..]).unwrap();
+    data.clear();
+    assert_eq!(data, Data::default());
+    data.merge(&nulls[..]).unwrap();
     let mut parts = Data::null();
     let shared = parts.clone();
     parts.merge(TRUE).unwrap();
@@ -258,6 +263,85 @@ fn sizes_are_those_of_the_wire() {
     assert_eq!(Data::string("12345").encoded_size(), 7);
     assert_eq!(Data::from_json("[1,2,3]").unwrap().encoded_size(), 2 + 3 * 11);
     assert_eq!(Data::string(&"x".repeat(200)).encoded_size(), 203);
+}
+
+/// The largest poke.
+const MOST: usize = 131_072;
+
+/// A mebibyte of text at most, that repeats `item` inside of `around`.
+fn megabyte((begin, item, end): (&str, &str, &str)) -> String {
+    let items = ((1 << 20) - begin.len() - end.len()) / (item.len() + 1);
+    format!("{begin}{}{end}", vec![item; items].join(","))
+}
+
+#[test]
+fn reading_stops_where_nothing_more_can_fit() {
+    let deep = ("[".repeat(24), "]".repeat(24));
+    let objects = ("{\"a\":".repeat(23) + "[", "]".to_owned() + &"}".repeat(23));
+    for around in [
+        (&*deep.0, "1", &*deep.1),
+        (&*objects.0, "1", &*objects.1),
+        ("[", "null", "]"),
+        ("[", "[]", "]"),
+        ("[", "{}", "]"),
+        ("[", "\"\"", "]"),
+        ("[", "1.7976931348623157e308", "]"),
+        ("[", "100000000000000000000", "]"),
+        ("[", "[[[]],{\"k\":{}}]", "]"),
+        ("[", "{\"a\":1,\"a\":2}", "]"),
+        ("{", "\"a\":1", "}"),
+        ("{", "\"a\":{\"a\":[]}", "}"),
+    ] {
+        let text = megabyte(around);
+        let mut budget = Budget::of(MOST);
+        assert_eq!(json::parse(&text, &mut budget), Err(DataError::TooLarge), "{around:?}");
+        let seen = MOST / 2 - budget.fields_left();
+        assert!((5000..=MOST / 2).contains(&seen), "{seen} {around:?}");
+        assert!(Data::from_json(&text).is_ok());
+        assert_eq!(Data::from_json_within(&text, MOST), Err(DataError::TooLarge));
+    }
+}
+
+#[test]
+fn the_same_holds_for_encodings() {
+    let half = 500_000;
+    for bytes in [
+        list(&[NULL]).repeat(170_000),
+        field(6, &field(1, NULL).repeat(250_000)),
+        field(6, &field(1, &[0x32, 0x00]).repeat(250_000)),
+        field(6, &[0x10, 0x00].repeat(half)),
+        field(5, &field(1, &field(2, TRUE)).repeat(170_000)),
+        field(5, &field(1, &[field(2, TRUE).repeat(100_000), field(1, b"a").repeat(100_000)].concat())),
+        NULL.repeat(half),
+        [0x32, 0x00].repeat(half),
+        [0x38, 0x00].repeat(half),
+    ] {
+        let mut budget = Budget::of(MOST);
+        assert_eq!(wire::parse(&bytes, &mut budget), Err(DataError::TooLarge));
+        assert_eq!(Data::encoded(bytes).canonical_within(MOST), Err(DataError::TooLarge));
+    }
+}
+
+#[test]
+fn what_fits_its_limit_passes_and_what_is_replaced_does_not_count() {
+    for text in ["[null,true,1.5,[],{}]", "{\"\":\"x\",\"b\":{\"c\":[[1]]}}", "\"xyz\"", "null"] {
+        let data = Data::from_json(text).unwrap();
+        let size = data.encoded_size();
+        assert_eq!(Data::from_json_within(text, size), Ok(data.clone()));
+        assert_eq!(Data::from_json_within(text, size - 1), Err(DataError::TooLarge));
+        assert_eq!(data.canonical_within(size), Ok(data.clone()));
+        assert_eq!(data.canonical_within(size - 1), Err(DataError::TooLarge));
+    }
+    let large = "x".repeat(90_000);
+    let text = format!("{{\"a\":[\"{large}\"],\"a\":[\"{large}\"],\"\\u0061\":\"{large}\"}}");
+    assert_eq!(
+        Data::from_json_within(&text, MOST).unwrap().encoded_size(),
+        Data::from_json(&text).unwrap().encoded_size()
+    );
+    let large = field(3, large.as_bytes());
+    let three = field(5, &member(b"a", &large).repeat(3));
+    assert!(Data::encoded(three.repeat(2)).canonical_within(MOST).is_ok());
+    assert!(Data::encoded([list(&[&large]), large].concat()).canonical_within(MOST).is_ok());
 }
 
 #[test]
@@ -334,7 +418,8 @@ proptest! {
     #[test]
     fn all_encodings_of_the_same_json_have_one_canonical_form(value in any_json()) {
         if let Ok(data) = Data::from_value(&value) {
-            prop_assert_eq!(canonical(&carelessly(&value)).unwrap(), data);
+            prop_assert_eq!(canonical(&carelessly(&value)).unwrap(), data.clone());
+            prop_assert_eq!(Data::encoded(carelessly(&value)).canonical_within(MOST).unwrap(), data);
         }
     }
 
@@ -359,7 +444,10 @@ proptest! {
 
     #[test]
     fn any_text_is_answered(text in r#"[\[\]{}",:\\ud8c0-9eE.+ntrf-]{0,40}"#) {
-        if let Ok(data) = Data::from_json(&text) {
+        let data = Data::from_json(&text);
+        prop_assert_eq!(Data::from_json_within(&text, MOST), data.clone());
+        if let Ok(data) = data {
+            prop_assert_eq!(data.canonical_within(data.encoded_size()).unwrap(), data.clone());
             prop_assert_eq!(data.canonical().unwrap(), data);
         }
     }

@@ -21,52 +21,77 @@ use prost::encoding::{self, DecodeContext, WireType};
 
 use super::{
     Data, DataError,
-    tree::{Depth, Tree},
+    tree::{Budget, Depth, Members, Tree},
 };
 
 /// The field numbers of a `Value`.
 pub(super) const KINDS: RangeInclusive<u32> = 1..=6;
 
 /// The tree that `bytes` encode.
-pub(super) fn parse(bytes: &[u8]) -> Result<Tree<'_>, DataError> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Tree<'a>, DataError> {
     let mut value = None;
-    merge_value(&mut value, bytes, Depth::default())?;
+    merge_value(&mut value, bytes, Depth::default(), budget)?;
     value.ok_or(DataError::NoKind)
 }
 
 /// Merges an encoded `Value` into `value`: of several kinds the last one counts, but two objects or two lists in a row
 /// are joined, as every protobuf runtime does.
-fn merge_value<'a>(value: &mut Option<Tree<'a>>, bytes: &'a [u8], depth: Depth) -> Result<(), DataError> {
+fn merge_value<'a>(
+    value: &mut Option<Tree<'a>>,
+    bytes: &'a [u8],
+    depth: Depth,
+    budget: &mut Budget,
+) -> Result<(), DataError> {
     for field in Fields(bytes) {
-        *value = Some(match field? {
-            (1, Payload::Varint(_)) => Tree::Null,
-            (2, Payload::Fixed64(bits)) => Tree::Number(finite(f64::from_bits(bits))?),
-            (3, Payload::Bytes(bytes)) => Tree::Text(text(bytes)?),
-            (4, Payload::Varint(bit)) => Tree::Bool(bit != 0),
-            (5, Payload::Bytes(bytes)) => {
-                let mut members =
-                    if let Some(Tree::Object(members)) = value.take() { members } else { BTreeMap::new() };
-                merge_object(&mut members, bytes, depth.deeper()?)?;
-                Tree::Object(members)
+        budget.visit()?;
+        match (field?, &mut *value) {
+            ((5, Payload::Bytes(bytes)), Some(Tree::Object(members))) => {
+                merge_object(members, bytes, depth.deeper()?, budget)?;
             }
-            (6, Payload::Bytes(bytes)) => {
-                let mut items = if let Some(Tree::List(items)) = value.take() { items } else { Vec::new() };
-                merge_list(&mut items, bytes, depth.deeper()?)?;
-                Tree::List(items)
+            ((6, Payload::Bytes(bytes)), Some(Tree::List(items))) => {
+                merge_list(items, bytes, depth.deeper()?, budget)?;
             }
-            (tag, _) if KINDS.contains(&tag) => return Err(DataError::Malformed),
-            _ => continue,
-        });
+            ((tag, payload), _) if KINDS.contains(&tag) => {
+                budget.replaced(value.take().as_ref());
+                *value = Some(parse_kind(tag, payload, depth, budget)?);
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
 
-fn merge_list<'a>(items: &mut Vec<Tree<'a>>, bytes: &'a [u8], depth: Depth) -> Result<(), DataError> {
+fn parse_kind<'a>(tag: u32, payload: Payload<'a>, depth: Depth, budget: &mut Budget) -> Result<Tree<'a>, DataError> {
+    let mut value = budget.value(match (tag, &payload) {
+        (1, Payload::Varint(_)) => Tree::Null,
+        (2, Payload::Fixed64(bits)) => Tree::Number(finite(f64::from_bits(*bits))?),
+        (3, Payload::Bytes(bytes)) => Tree::Text(text(bytes)?),
+        (4, Payload::Varint(bit)) => Tree::Bool(*bit != 0),
+        (5, Payload::Bytes(_)) => Tree::Object(BTreeMap::new()),
+        (6, Payload::Bytes(_)) => Tree::List(Vec::new()),
+        _ => return Err(DataError::Malformed),
+    })?;
+    match (&mut value, payload) {
+        (Tree::Object(members), Payload::Bytes(bytes)) => merge_object(members, bytes, depth.deeper()?, budget)?,
+        (Tree::List(items), Payload::Bytes(bytes)) => merge_list(items, bytes, depth.deeper()?, budget)?,
+        _ => {}
+    }
+    Ok(value)
+}
+
+fn merge_list<'a>(
+    items: &mut Vec<Tree<'a>>,
+    bytes: &'a [u8],
+    depth: Depth,
+    budget: &mut Budget,
+) -> Result<(), DataError> {
     for field in Fields(bytes) {
+        budget.visit()?;
         match field? {
             (1, Payload::Bytes(bytes)) => {
+                budget.item()?;
                 let mut item = None;
-                merge_value(&mut item, bytes, depth)?;
+                merge_value(&mut item, bytes, depth, budget)?;
                 items.push(item.ok_or(DataError::NoKind)?);
             }
             (1, _) => return Err(DataError::Malformed),
@@ -77,16 +102,15 @@ fn merge_list<'a>(items: &mut Vec<Tree<'a>>, bytes: &'a [u8], depth: Depth) -> R
 }
 
 fn merge_object<'a>(
-    members: &mut BTreeMap<Cow<'a, str>, Tree<'a>>,
+    members: &mut Members<'a>,
     bytes: &'a [u8],
     depth: Depth,
+    budget: &mut Budget,
 ) -> Result<(), DataError> {
     for field in Fields(bytes) {
+        budget.visit()?;
         match field? {
-            (1, Payload::Bytes(bytes)) => {
-                let (key, value) = parse_member(bytes, depth)?;
-                members.insert(key, value);
-            }
+            (1, Payload::Bytes(bytes)) => merge_member(members, bytes, depth, budget)?,
             (1, _) => return Err(DataError::Malformed),
             _ => {}
         }
@@ -94,17 +118,38 @@ fn merge_object<'a>(
     Ok(())
 }
 
-fn parse_member(bytes: &[u8], depth: Depth) -> Result<(Cow<'_, str>, Tree<'_>), DataError> {
-    let (mut key, mut value) = (Cow::default(), None);
+fn merge_member<'a>(
+    members: &mut Members<'a>,
+    bytes: &'a [u8],
+    depth: Depth,
+    budget: &mut Budget,
+) -> Result<(), DataError> {
+    let key = key(bytes, budget)?;
+    budget.begin_member(members, &key)?;
+    let mut value = None;
     for field in Fields(bytes) {
         match field? {
-            (1, Payload::Bytes(bytes)) => key = text(bytes)?,
-            (2, Payload::Bytes(bytes)) => merge_value(&mut value, bytes, depth)?,
-            (1 | 2, _) => return Err(DataError::Malformed),
+            (2, Payload::Bytes(bytes)) => merge_value(&mut value, bytes, depth, budget)?,
+            (2, _) => return Err(DataError::Malformed),
             _ => {}
         }
     }
-    Ok((key, value.ok_or(DataError::NoKind)?))
+    members.insert(key, value.ok_or(DataError::NoKind)?);
+    Ok(())
+}
+
+/// The name of a member. It may stand behind the value.
+fn key<'a>(member: &'a [u8], budget: &mut Budget) -> Result<Cow<'a, str>, DataError> {
+    let mut key = Cow::default();
+    for field in Fields(member) {
+        budget.visit()?;
+        match field? {
+            (1, Payload::Bytes(bytes)) => key = text(bytes)?,
+            (1, _) => return Err(DataError::Malformed),
+            _ => {}
+        }
+    }
+    Ok(key)
 }
 
 fn text(bytes: &[u8]) -> Result<Cow<'_, str>, DataError> {
@@ -174,7 +219,7 @@ impl Tree<'_> {
         let mut out = Backwards(Vec::new());
         out.value(self);
         out.0.reverse();
-        Data(out.0.into())
+        Data::encoded(out.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use poke_proto::{Data, v1};
+use poke_proto::{Data, DataError, v1};
 
 use super::Shared;
 use crate::{
@@ -72,7 +72,10 @@ impl Fields {
         let recipients = faults.check(recipients(audience, &customer_id)).unwrap_or(Recipients::Everyone);
         let invalid = Interest::faults(&recipients, &domain, &filter);
         invalid.for_each(|invalid| faults.note(invalid.into()));
-        let data = data.and_then(|data| faults.check(data.canonical()));
+        let data = match data.map(|data| data.canonical_within(MAX_POKE_BYTES)).transpose() {
+            Err(too_large @ DataError::TooLarge) => return Err(too_large.into()),
+            data => faults.check(data).flatten(),
+        };
         let key = faults.check(check_key(idempotency_key)).flatten();
         faults.into_result()?;
         Ok((Interest::new(recipients, &domain, &filter)?, data, key))

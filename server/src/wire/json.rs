@@ -18,7 +18,7 @@ impl UnaryRequest for v1::PublishRequest {
         let request = Self {
             domain: fields.text("domain", faults),
             filter: fields.text("filter", faults),
-            data: fields.data(faults),
+            data: fields.data(faults)?,
             audience: fields.audience(faults),
             customer_id: fields.text("customer_id", faults),
             idempotency_key: fields.text("idempotency_key", faults),
@@ -34,7 +34,7 @@ impl UnaryRequest for v1::EndInterestRequest {
         let request = Self {
             domain: fields.text("domain", faults),
             filter: fields.text("filter", faults),
-            data: fields.data(faults),
+            data: fields.data(faults)?,
             audience: fields.audience(faults),
             customer_id: fields.text("customer_id", faults),
             idempotency_key: fields.text("idempotency_key", faults),

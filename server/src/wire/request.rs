@@ -5,7 +5,10 @@ use std::pin::pin;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use prost::Message;
+use prost::{
+    DecodeError, Message,
+    encoding::{self, DecodeContext},
+};
 
 use super::{Intake, Protocol, envelope, gzip, text};
 use crate::{
@@ -69,7 +72,10 @@ impl Protocol {
                     .map_err(|error| malformed("the request isn't UTF-8").because(error))?;
                 M::from_json(text, faults)
             }
-            _ => decode(message),
+            _ => {
+                check_fields(&message)?;
+                decode(message)
+            }
         }
     }
 
@@ -189,8 +195,27 @@ where
     if size > most { Err(limit.exceeded_by(size)) } else { Ok(bytes.freeze()) }
 }
 
+/// The most fields of a unary method's request. The contract has six, and encoders write each of them once.
+const MAX_FIELDS: usize = 1000;
+
+/// That a message isn't made of so many fields that to read it takes long.
+fn check_fields(mut message: &[u8]) -> Result<(), Error> {
+    for _ in 0..MAX_FIELDS {
+        if message.is_empty() {
+            return Ok(());
+        }
+        let (tag, wire_type) = encoding::decode_key(&mut message).map_err(undecodable)?;
+        encoding::skip_field(wire_type, tag, &mut message, DecodeContext::default()).map_err(undecodable)?;
+    }
+    if message.is_empty() { Ok(()) } else { Err(malformed("the request has too many fields")) }
+}
+
+fn undecodable(error: DecodeError) -> Error {
+    Error::from(Kind::InvalidRequest).because(error)
+}
+
 fn decode<M: Message + Default>(message: Bytes) -> Result<M, Error> {
-    M::decode(message).map_err(|error| Error::from(Kind::InvalidRequest).because(error))
+    M::decode(message).map_err(undecodable)
 }
 
 fn malformed(rule: &'static str) -> Error {

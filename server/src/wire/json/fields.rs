@@ -2,14 +2,20 @@
 
 use std::{borrow::Cow, fmt};
 
-use poke_proto::{Data, v1};
+use poke_proto::{Data, DataError, v1};
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Faults, Kind};
+use crate::{
+    error::{Error, Faults, Kind},
+    frame::MAX_POKE_BYTES,
+};
+
+/// The most members that are read, known or not: enough to name several mistakes.
+const MAX_FIELDS: usize = 64;
 
 /// The longest name of an unknown field that is told to the caller.
 const MAX_NAME: usize = 64;
@@ -22,8 +28,11 @@ impl<'a> Fields<'a> {
     /// If the text isn't a JSON object. The message says where it goes wrong, but not what stands there.
     pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
         serde_json::from_str(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let rule = format!("the request isn't a JSON object (line {line}, column {column})");
+            let rule = if error.is_data() && text.trim_start().starts_with('{') {
+                format!("the request has more than {MAX_FIELDS} fields")
+            } else {
+                format!("the request isn't a JSON object (line {}, column {})", error.line(), error.column())
+            };
             Error::invalid(Kind::InvalidRequest, "", rule).because(error)
         })
     }
@@ -57,9 +66,15 @@ impl<'a> Fields<'a> {
     }
 
     /// Data. Here null is a value like any other.
-    pub(super) fn data(&mut self, faults: &mut Faults) -> Option<Data> {
-        let raw = self.take("data", faults)?;
-        faults.check(Data::from_json(raw.get()))
+    ///
+    /// # Errors
+    /// If no poke can hold it, whatever else is wrong.
+    pub(super) fn data(&mut self, faults: &mut Faults) -> Result<Option<Data>, Error> {
+        let Some(raw) = self.take("data", faults) else { return Ok(None) };
+        match Data::from_json_within(raw.get(), MAX_POKE_BYTES) {
+            Err(too_large @ DataError::TooLarge) => Err(too_large.into()),
+            data => Ok(faults.check(data)),
+        }
     }
 
     /// Notes what nobody has asked for.
@@ -127,6 +142,9 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
                 while let Some((Name(name), value)) = map.next_entry()? {
+                    if fields.len() == MAX_FIELDS {
+                        return Err(A::Error::custom("too many fields"));
+                    }
                     fields.push((name, value));
                 }
                 Ok(Fields(fields))

@@ -76,7 +76,15 @@ fn json_never_repeats_what_could_harm() {
     }
     let many: String = (0..10_000).map(|n| format!("\"secret{n}\":1,")).collect();
     let error = from_json(&format!("{{{many}\"z\":1}}")).unwrap_err();
+    assert_eq!(error.message(), "the request has more than 64 fields");
     assert!(error.to_status().details().len() < 4096);
+}
+
+#[test]
+fn data_that_no_poke_can_hold_is_refused_for_its_size_whatever_else_is_wrong() {
+    let items = "1,".repeat(50_000);
+    let error = from_json(&format!(r#"{{"fliter":"f","data":[{items}1]}}"#)).unwrap_err();
+    assert!(matches!(error.kind(), Kind::PokeTooLarge { limit: 131_072, .. }), "{error}");
 }
 
 #[test]
