@@ -4,6 +4,11 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::
 
 use toml::de::DeValue;
 
+use super::{
+    log_level::{LEVELS, LogLevel},
+    mistake::hint,
+};
+
 /// How values of one kind are read from text (environment, flags) and from TOML, and how they are written as TOML.
 pub(super) trait Kind<T> {
     /// What a value looks like, with its bounds: the end of "must be".
@@ -16,6 +21,10 @@ pub(super) trait Kind<T> {
     }
     /// Writes a value as TOML.
     fn write(&self, value: &T) -> String;
+    /// ` Did you mean ...?`, if something near to what isn't of the form would be.
+    fn hint(&self, _wrong: &str) -> String {
+        String::new()
+    }
 }
 
 /// The value isn't of the kind's form, or out of its bounds. `form` says what would be right.
@@ -157,6 +166,10 @@ impl<T: Copy + PartialEq> Kind<T> for Choice<T> {
         let name = self.0.iter().find(|(_, v)| v == value).map(|(name, _)| *name);
         quoted(name.expect("every value of a choice has a name"))
     }
+
+    fn hint(&self, wrong: &str) -> String {
+        hint(wrong, self.0.iter().map(|(name, _)| *name))
+    }
 }
 
 /// Anything with a text form of its own; the string says what it looks like.
@@ -173,6 +186,27 @@ impl<T: FromStr + Display> Kind<T> for Text {
 
     fn write(&self, value: &T) -> String {
         quoted(&value.to_string())
+    }
+}
+
+/// What is logged.
+pub(super) struct Level;
+
+impl Kind<LogLevel> for Level {
+    fn form(&self) -> String {
+        "a level such as \"info\", or \"info,poke_server::connection=debug\"".into()
+    }
+
+    fn read(&self, text: &str) -> Result<LogLevel, Wrong> {
+        text.parse().map_err(|_| Wrong)
+    }
+
+    fn write(&self, value: &LogLevel) -> String {
+        quoted(&value.to_string())
+    }
+
+    fn hint(&self, wrong: &str) -> String {
+        wrong.parse::<LogLevel>().err().map_or_else(String::new, |error| hint(&error.0, LEVELS.into_iter()))
     }
 }
 

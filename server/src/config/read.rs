@@ -204,6 +204,21 @@ retain_poke = 1
     }
 
     #[test]
+    fn a_word_that_is_nearly_right_is_found() {
+        let said = "log.level must be a level such as \"info\", or \"info,poke_server::connection=debug\"";
+        for wrong in ["debugg", "info,h2=debugg", "deubg,h2=info"] {
+            let flags = pairs(&[("log.level", wrong)]);
+            let found = mistakes(read(Sources { flags: &flags, ..Sources::default() }));
+            assert_eq!(found, [format!("--log.level: {said}. Did you mean debug?")], "{wrong}");
+        }
+        assert_eq!(mistakes(from_file("log.level = 'loud'\n[domains.A]\n")), [format!("poke.toml:1: {said}")]);
+        assert_eq!(
+            mistakes(from_file("log.format = 'jsn'\n[domains.A]\n")),
+            ["poke.toml:1: log.format must be \"auto\" or \"human\" or \"json\". Did you mean json?"]
+        );
+    }
+
+    #[test]
     fn broken_toml_does_not_hide_the_rest() {
         let found = mistakes(from_file("[stream]\nmax_age = \n[limits]\nconnections = 0\n[domains.A]\n"));
         assert!(found.iter().any(|m| m.starts_with("poke.toml:2: not TOML: ")), "{found:?}");

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::kind::Kind;
+use super::kind::{Kind, Wrong};
 
 /// A setting of `C`.
 pub(super) struct Setting<C> {
@@ -54,8 +54,11 @@ impl<C> Setting<C> {
         self.check(self.field.set_toml(config, value))
     }
 
-    fn check(&self, valid: bool) -> Result<(), String> {
-        if valid { Ok(()) } else { Err(format!("{} must be {}", self.key, self.form())) }
+    fn check(&self, set: Result<(), String>) -> Result<(), String> {
+        set.map_err(|hint| {
+            let stop = if hint.is_empty() { "" } else { "." };
+            format!("{} must be {}{stop}{hint}", self.key, self.form())
+        })
     }
 }
 
@@ -63,8 +66,9 @@ impl<C> Setting<C> {
 trait Field<C> {
     fn form(&self) -> String;
     fn show(&self, config: &C) -> String;
-    fn set(&self, config: &mut C, text: &str) -> bool;
-    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> bool;
+    /// The error is a hint, or empty.
+    fn set(&self, config: &mut C, text: &str) -> Result<(), String>;
+    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> Result<(), String>;
 }
 
 struct Placed<C, T, K> {
@@ -82,11 +86,14 @@ impl<C: Clone, T, K: Kind<T>> Field<C> for Placed<C, T, K> {
         self.kind.write((self.place)(&mut config.clone()))
     }
 
-    fn set(&self, config: &mut C, text: &str) -> bool {
-        self.kind.read(text).map(|value| *(self.place)(config) = value).is_ok()
+    fn set(&self, config: &mut C, text: &str) -> Result<(), String> {
+        *(self.place)(config) = self.kind.read(text).map_err(|Wrong| self.kind.hint(text))?;
+        Ok(())
     }
 
-    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> bool {
-        self.kind.read_toml(value).map(|value| *(self.place)(config) = value).is_ok()
+    fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> Result<(), String> {
+        let hint = |Wrong| value.as_str().map(|text| self.kind.hint(text)).unwrap_or_default();
+        *(self.place)(config) = self.kind.read_toml(value).map_err(hint)?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Config, LogFormat,
-    kind::{Bytes, Choice, Count, FilePath, List, OrOff, Share, Span, Switch, Text},
+    kind::{Bytes, Choice, Count, FilePath, Level, List, OrOff, Share, Span, Switch, Text},
     setting::{Setting, setting},
 };
 use crate::{
@@ -141,8 +141,7 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("log.format", Choice(&[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)]),
             |c| &mut c.log.format,
             "The form of log lines. auto is human on a terminal and JSON elsewhere."),
-        setting("log.level", Text("a level such as \"info\", or \"info,poke_server::connection=debug\""),
-            |c| &mut c.log.level,
+        setting("log.level", Level, |c| &mut c.log.level,
             "What is logged: error, warn, info, debug or trace, for all or for single parts. Libraries of HTTP (h2, hyper) \
              tell only errors unless they are named: clients can make them talk."),
     ]
