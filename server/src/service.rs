@@ -41,7 +41,7 @@ use crate::{
 
 /// A request to Publish or EndInterest. A poke has at most an eighth of it, but it comes in encodings larger than ours.
 const UNARY_LIMIT: Limit =
-    Limit { bytes: 1 << 20, exceeded: |size| Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES } };
+    Limit { bytes: 1 << 20, exceeded: |size, _| Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES } };
 
 /// `poke.v1.PokeService`. Clones share everything.
 pub struct PokeService<B> {

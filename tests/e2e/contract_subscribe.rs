@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use poke_tests::{
     Config, Event, PATIENCE, Server, Stream, interest, new_pokes, refusal, text,
-    v1::{Audience, Interest, Outcome, Subscription},
+    v1::{Audience, Interest, Outcome, Position, Subscription, subscription::Start},
 };
 use tonic::Code;
 
@@ -156,6 +156,20 @@ async fn of_two_subscriptions_with_the_same_interest_the_first_wins() {
     assert_eq!(others, 1);
     seen.retain(|data| data != "end");
     assert_eq!(seen, ["before", "after"], "one delivery each");
+}
+
+#[tokio::test]
+async fn as_many_interests_as_there_may_be_fit_with_the_longest_names_and_positions() {
+    let server = Server::start(Config::new().set("stream.max_interests", 1000)).await;
+    let longest = |i: usize| Subscription {
+        interest: Some(Interest { domain: "D".repeat(64), filter: format!("{i:0>256}"), audience: 0 }),
+        start: Some(Start::After(Position { epoch: "e".repeat(64), sequence: i64::MAX })),
+    };
+    let mut stream = server.subscribe((0..1000).map(longest)).await;
+    for _ in 0..1000 {
+        stream.live(Outcome::Gap).await;
+        assert!(matches!(stream.next_but_heartbeat().await, Event::Gap(_)));
+    }
 }
 
 #[tokio::test]

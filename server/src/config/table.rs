@@ -74,7 +74,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("stream.reload_spread", Span(Duration::ZERO..=secs(3600)), |c| &mut c.stream.reload_spread,
             "Over how long clients spread the reload after a gap. Raise it if many clients reload from one back end."),
         setting("stream.max_interests", Count(1..=1000), |c| &mut c.stream.max_interests,
-            "Interests on one stream. 100 of usual length fit into the 64 KiB that a request may take."),
+            "Interests on one stream. A request may take 64 KiB for each hundred of them, which holds the longest names \
+             and positions."),
         setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
             "Bytes that are replayed to one stream when it resumes; past it comes a gap. 4MiB is half a second on a \
              fast phone network."),

@@ -19,8 +19,15 @@ use crate::{
     wire::{self, Limit, Protocol, Shape},
 };
 
-/// A SubscribeRequest: 100 interests with the longest names and positions take 41,000 bytes.
-const LIMIT: Limit = Limit { bytes: 64 << 10, exceeded: |size| Kind::RequestTooLarge { size, limit: 64 << 10 } };
+/// Bytes of a SubscribeRequest, for each hundred interests that a stream may have. The longest names and positions of as
+/// many take 41,200.
+const BYTES_PER_HUNDRED: usize = 64 << 10;
+
+/// What fits a stream of so many interests always fits its request, and again with its positions when it moves.
+fn limit(max_interests: usize) -> Limit {
+    let bytes = BYTES_PER_HUNDRED * max_interests.max(100) / 100;
+    Limit { bytes, exceeded: |size, limit| Kind::RequestTooLarge { size, limit } }
+}
 
 impl<B: Backplane> Shared<B> {
     pub(super) async fn subscribe<Q>(&self, head: &Parts, body: Q) -> Response<Answer<B>>
@@ -50,7 +57,8 @@ impl<B: Backplane> Shared<B> {
         let timeout = protocol.timeout(&head.headers)?;
         // A time so far away that it can't be told is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let reading = protocol.read_stream(&head.headers, body, &self.intake, LIMIT);
+        let reading =
+            protocol.read_stream(&head.headers, body, &self.intake, limit(self.streams.settings().max_interests));
         let request: v1::SubscribeRequest =
             timeout_at(self.deadline(protocol, head)?, reading).await.map_err(|_| Error::from(Kind::Deadline))??;
         let wants = self.wants(request.subscriptions)?;
@@ -120,4 +128,29 @@ fn cut(mut interest: v1::Interest) -> v1::Interest {
         text.truncate(text.floor_char_boundary(limit));
     }
     interest
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn as_many_interests_as_there_may_be_fit_with_the_longest_names_and_positions() {
+        let longest = v1::Subscription {
+            interest: Some(v1::Interest {
+                domain: "D".repeat(MAX_DOMAIN_BYTES),
+                filter: "f".repeat(MAX_FILTER_BYTES),
+                audience: v1::Audience::Customer.into(),
+            }),
+            start: Some(subscription::Start::After(v1::Position { epoch: "e".repeat(64), sequence: i64::MAX })),
+        };
+        for interests in [1, 100, 101, 159, 160, 500, 1000] {
+            let request = v1::SubscribeRequest { subscriptions: vec![longest.clone(); interests] };
+            let (size, limit) = (request.encoded_len(), limit(interests).bytes);
+            assert!(size <= limit, "{interests} interests take {size} bytes of {limit}");
+        }
+        assert_eq!([limit(1).bytes, limit(100).bytes, limit(1000).bytes], [65_536, 65_536, 655_360]);
+    }
 }

@@ -21,13 +21,13 @@ use crate::{
 pub struct Limit {
     /// The most bytes.
     pub bytes: usize,
-    /// The error for more, from how many there were.
-    pub exceeded: fn(usize) -> Kind,
+    /// The error for more, from how many there were and how many there may be.
+    pub exceeded: fn(usize, usize) -> Kind,
 }
 
 impl Limit {
     fn exceeded_by(self, size: usize) -> Error {
-        (self.exceeded)(size).into()
+        (self.exceeded)(size, self.bytes).into()
     }
 }
 

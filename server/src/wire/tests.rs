@@ -29,7 +29,7 @@ fn intake() -> Intake {
     Intake::new(16 << 20, Gauge::default())
 }
 
-const LIMIT: Limit = Limit { bytes: 1 << 20, exceeded: |size| Kind::PokeTooLarge { size, limit: 131_072 } };
+const LIMIT: Limit = Limit { bytes: 1 << 20, exceeded: |size, _| Kind::PokeTooLarge { size, limit: 131_072 } };
 
 const UNARY: [Protocol; 5] =
     [Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText, Protocol::ConnectJson, Protocol::ConnectProto];
