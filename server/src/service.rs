@@ -22,7 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use tokio::time::{Instant, timeout_at};
 use tonic::server::NamedService;
@@ -36,7 +36,7 @@ use crate::{
     frame::MAX_POKE_BYTES,
     limits::Limits,
     stream::Streams,
-    wire::{self, Intake, Limit, Protocol, Shape, UnaryRequest, UnaryResponse},
+    wire::{self, Intake, Limit, Protocol, Shape, UnaryRequest, UnaryResponse, Unspoken},
 };
 
 /// A request to Publish or EndInterest. A poke has at most an eighth of it, but it comes in encodings larger than ours.
@@ -128,7 +128,7 @@ impl<B: Backplane> Shared<B> {
     {
         let protocol = match Protocol::of(head, Shape::Unary) {
             Ok(protocol) => protocol,
-            Err(status) => return wire::refuse(status, Shape::Unary),
+            Err(unspoken) => return wire::refuse(unspoken, Shape::Unary),
         };
         let answer = async {
             let deadline = self.deadline(protocol, head)?;
@@ -180,12 +180,25 @@ struct Call<Q> {
 
 /// In the caller's protocol, if it speaks any.
 pub(crate) fn unknown_method(head: &Parts) -> Response<wire::Body> {
-    let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| Protocol::of(head, shape).ok());
+    let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| match Protocol::of(head, shape) {
+        Ok(protocol) | Err(Unspoken::Codec(protocol)) => Some(protocol),
+        Err(Unspoken::Http(_)) => None,
+    });
     match protocol {
         Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),
-        None => wire::refuse(StatusCode::NOT_FOUND, Shape::Unary),
+        None if head.uri.path() == "/" && [Method::GET, Method::HEAD].contains(&head.method) => {
+            wire::note(StatusCode::OK, INTRODUCTION)
+        }
+        None => wire::refuse(Unspoken::Http(StatusCode::NOT_FOUND), Shape::Unary),
     }
 }
+
+/// For whoever looks with a browser.
+const INTRODUCTION: &str = concat!(
+    "poke-server ",
+    env!("CARGO_PKG_VERSION"),
+    ", which speaks gRPC, gRPC-Web and Connect. To send a poke, POST application/json to /poke.v1.PokeService/Publish."
+);
 
 /// A caller's mistakes are the caller's business: only what the server did wrong is worth a line by itself.
 fn log(error: &Error) {

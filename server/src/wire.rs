@@ -22,9 +22,9 @@ mod timeout;
 mod tests;
 
 pub use self::{
-    answer::{End, refuse},
+    answer::{End, note, refuse},
     body::Body,
     intake::Intake,
-    protocol::{Protocol, Shape},
+    protocol::{Protocol, Shape, Unspoken},
     request::{Limit, UnaryRequest, UnaryResponse},
 };

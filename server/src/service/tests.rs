@@ -139,6 +139,36 @@ async fn what_is_no_call_is_answered_too() {
     let mut old = request("Publish", "application/grpc", frame::message(&publication()));
     *old.version_mut() = Version::HTTP_11;
     assert_eq!(server.send(old).await.status(), 505);
+    for content_type in ["application/grpc+json", "application/grpc+unknown"] {
+        for method in ["Publish", "Subscribe", "Peek"] {
+            let answer = server.send(request(method, content_type, "\0\0\0\0\x02{}")).await;
+            let status = refusal(&answer).unwrap();
+            assert_eq!(why(&status), because(Code::Unimplemented, "UNKNOWN_METHOD"), "{method} {content_type}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_speaks_no_protocol_reads_a_line_of_what_would_do() {
+    let server = Server::new();
+    for (method, path, content_type, status, line) in [
+        ("POST", "/poke.v1.PokeService/Publish", "application/x-www-form-urlencoded", 415, "application/json"),
+        ("POST", "/poke.v1.PokeService/Subscribe", "application/json", 415, "poke subscribe"),
+        ("GET", "/poke.v1.PokeService/Publish", "application/json", 405, "POST"),
+        ("POST", "/poke.v1.PokeService/Publish", "application/grpc", 505, "HTTP/2"),
+        ("GET", "/favicon.ico", "", 404, "/poke.v1.PokeService/Publish"),
+        ("POST", "/", "text/plain", 404, "/poke.v1.PokeService/Publish"),
+        ("GET", "/", "", 200, "poke-server"),
+    ] {
+        let request = Request::builder().method(method).uri(path).header("content-type", content_type);
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), status, "{method} {path}");
+        assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        let text = std::str::from_utf8(&text).unwrap();
+        assert!(text.contains(line) && text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
+        assert!(status == 200 || text.starts_with(&status.to_string()), "{text:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

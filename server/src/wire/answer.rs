@@ -6,12 +6,12 @@ use serde::Serialize;
 use tonic::Status;
 
 use super::{
-    Body, Protocol, Shape, UnaryResponse,
+    Body, Protocol, Shape, UnaryResponse, Unspoken,
     envelope::{self, END_STREAM, TRAILERS},
     json, text,
 };
 use crate::{
-    error::{ConnectError, Error},
+    error::{ConnectError, Error, Kind},
     frame,
 };
 
@@ -24,17 +24,46 @@ pub struct End {
     pub trailers: Option<HeaderMap>,
 }
 
-/// The answer to a request that speaks no protocol at all: an HTTP status, and what would have been right.
+/// The answer to a request for a method of this shape that can't be understood: what would have been right.
 #[must_use]
-pub fn refuse(status: StatusCode, shape: Shape) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = status;
+pub fn refuse(unspoken: Unspoken, shape: Shape) -> Response<Body> {
+    let status = match unspoken {
+        Unspoken::Http(status) => status,
+        Unspoken::Codec(protocol) => return protocol.error(&Kind::UnknownMethod.into()),
+    };
+    let mut response = note(status, advice(status, shape));
     match status {
         StatusCode::METHOD_NOT_ALLOWED => set(&mut response, "allow", "POST"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => set(&mut response, "accept-post", shape.media_types()),
         _ => {}
     }
     response
+}
+
+/// A line of plain text, for whoever speaks no protocol of ours: most often somebody who tries things out with `curl`.
+#[must_use]
+pub fn note(status: StatusCode, line: impl std::fmt::Display) -> Response<Body> {
+    let mut response = Response::new(Body::new(format!("{line}\n").into(), None));
+    *response.status_mut() = status;
+    set(&mut response, header::CONTENT_TYPE.as_str(), "text/plain; charset=utf-8");
+    response
+}
+
+/// What to do in place of what was answered with `status`.
+fn advice(status: StatusCode, shape: Shape) -> &'static str {
+    match (status, shape) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => "405: send a POST",
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, Shape::Unary) => {
+            "415: send content-type: application/json, or that of gRPC, gRPC-Web or Connect"
+        }
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, Shape::Stream) => {
+            "415: a stream needs a client of gRPC, gRPC-Web or Connect, such as: poke subscribe"
+        }
+        (StatusCode::HTTP_VERSION_NOT_SUPPORTED, _) => {
+            "505: gRPC needs HTTP/2; over HTTP/1.1 send content-type: application/json, or speak gRPC-Web or Connect"
+        }
+        _ => "404: nothing is here; POST to /poke.v1.PokeService/Publish, for example",
+    }
 }
 
 impl Protocol {

@@ -28,6 +28,15 @@ pub enum Shape {
     Stream,
 }
 
+/// Why a request can't be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unspoken {
+    /// It speaks no protocol of ours; this HTTP status says so.
+    Http(StatusCode),
+    /// It speaks this one, but carries something other than protobuf.
+    Codec(Protocol),
+}
+
 impl Shape {
     /// The media types that a request for such a method may have: the header `accept-post`.
     pub(super) fn media_types(self) -> &'static str {
@@ -46,30 +55,39 @@ impl Protocol {
     /// The protocol of a request to a method of this shape.
     ///
     /// # Errors
-    /// The HTTP status to refuse it with, when it speaks none: 405 if it isn't a POST, 415 for another media type, and
-    /// 505 for gRPC below HTTP/2, which has no trailers there.
-    pub fn of(head: &Parts, shape: Shape) -> Result<Self, StatusCode> {
+    /// How to refuse it, when it speaks none: 405 if it isn't a POST, 415 for another media type, 505 for gRPC below
+    /// HTTP/2, which has no trailers there; and by the protocol's own error for gRPC that carries something other than
+    /// protobuf (415 is for media types that don't begin with `application/grpc`).
+    pub fn of(head: &Parts, shape: Shape) -> Result<Self, Unspoken> {
         if head.method != Method::POST {
-            return Err(StatusCode::METHOD_NOT_ALLOWED);
+            return Err(Unspoken::Http(StatusCode::METHOD_NOT_ALLOWED));
         }
-        let protocol = Self::of_content(&head.headers).filter(|protocol| protocol.carries(shape));
-        match protocol.ok_or(StatusCode::UNSUPPORTED_MEDIA_TYPE)? {
-            Self::Grpc if head.version < Version::HTTP_2 => Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+        let protocol = Self::of_content(&head.headers)?;
+        match protocol {
+            _ if !protocol.carries(shape) => Err(Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            Self::Grpc if head.version < Version::HTTP_2 => Err(Unspoken::Http(StatusCode::HTTP_VERSION_NOT_SUPPORTED)),
             protocol => Ok(protocol),
         }
     }
 
-    fn of_content(headers: &HeaderMap) -> Option<Self> {
-        let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let media_type = content_type.split(';').next()?.trim().to_ascii_lowercase();
-        Some(match media_type.as_str() {
+    fn of_content(headers: &HeaderMap) -> Result<Self, Unspoken> {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Ok(match media_type.as_str() {
             "application/grpc" | "application/grpc+proto" => Self::Grpc,
             "application/grpc-web" | "application/grpc-web+proto" => Self::GrpcWeb,
             "application/grpc-web-text" | "application/grpc-web-text+proto" => Self::GrpcWebText,
             "application/json" => Self::ConnectJson,
             "application/proto" => Self::ConnectProto,
             "application/connect+proto" => Self::ConnectStream,
-            _ => return None,
+            _ => {
+                return Err(match media_type.split_once('+') {
+                    Some(("application/grpc", _)) => Unspoken::Codec(Self::Grpc),
+                    Some(("application/grpc-web", _)) => Unspoken::Codec(Self::GrpcWeb),
+                    Some(("application/grpc-web-text", _)) => Unspoken::Codec(Self::GrpcWebText),
+                    _ => Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+                });
+            }
         })
     }
 

@@ -19,12 +19,11 @@ fn a_request_says_which_protocol_it_speaks() {
         ("Application/JSON; charset=UTF-8", Some(Protocol::ConnectJson), None),
         ("application/proto", Some(Protocol::ConnectProto), None),
         ("application/connect+proto", None, Some(Protocol::ConnectStream)),
-        ("application/grpc+json", None, None),
         ("application/x-www-form-urlencoded", None, None),
         ("text/plain", None, None),
         ("", None, None),
     ] {
-        let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let unsupported = Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         assert_eq!(of(content_type, Shape::Unary, Version::HTTP_2, "POST"), unary.ok_or(unsupported), "{content_type}");
         assert_eq!(
             of(content_type, Shape::Stream, Version::HTTP_2, "POST"),
@@ -35,20 +34,31 @@ fn a_request_says_which_protocol_it_speaks() {
     let json = "application/json";
     assert_eq!(of(json, Shape::Unary, Version::HTTP_11, "POST"), Ok(Protocol::ConnectJson));
     assert_eq!(of("application/grpc-web", Shape::Unary, Version::HTTP_11, "POST"), Ok(Protocol::GrpcWeb));
-    assert_eq!(of(json, Shape::Unary, Version::HTTP_11, "GET"), Err(StatusCode::METHOD_NOT_ALLOWED));
+    assert_eq!(of(json, Shape::Unary, Version::HTTP_11, "GET"), Err(Unspoken::Http(StatusCode::METHOD_NOT_ALLOWED)));
     assert_eq!(
         of("application/grpc", Shape::Unary, Version::HTTP_11, "POST"),
-        Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
+        Err(Unspoken::Http(StatusCode::HTTP_VERSION_NOT_SUPPORTED))
     );
     let bare = Request::post("/").body(()).unwrap().into_parts().0;
-    assert_eq!(Protocol::of(&bare, Shape::Unary), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    assert_eq!(Protocol::of(&bare, Shape::Unary), Err(Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE)));
+    for (content_type, protocol) in [
+        ("application/grpc+json", Protocol::Grpc),
+        ("application/grpc+thrift; x=y", Protocol::Grpc),
+        ("application/grpc-web+json", Protocol::GrpcWeb),
+        ("application/grpc-web-text+json", Protocol::GrpcWebText),
+    ] {
+        for shape in [Shape::Unary, Shape::Stream] {
+            let other = of(content_type, shape, Version::HTTP_2, "POST");
+            assert_eq!(other, Err(Unspoken::Codec(protocol)), "{content_type}");
+        }
+    }
 }
 
 #[test]
 fn what_speaks_no_protocol_is_told_what_would_do() {
-    let wrong_method = refuse(StatusCode::METHOD_NOT_ALLOWED, Shape::Unary);
+    let wrong_method = refuse(Unspoken::Http(StatusCode::METHOD_NOT_ALLOWED), Shape::Unary);
     assert_eq!((wrong_method.status().as_u16(), &wrong_method.headers()["allow"]), (405, &"POST".parse().unwrap()));
-    let wrong_type = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, Shape::Stream);
+    let wrong_type = refuse(Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), Shape::Stream);
     assert_eq!(wrong_type.status(), 415);
     assert!(wrong_type.headers()["accept-post"].to_str().unwrap().contains("application/connect+proto"));
 }
