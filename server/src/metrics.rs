@@ -51,7 +51,9 @@ metrics! {
     streams_open: Gauge,
     /// Subscribe streams that were opened.
     streams_opened: Counter,
-    /// Subscribe streams that ended, by reason.
+    /// Subscribe calls that were refused before they had a stream, by gRPC code.
+    subscribe_refused: By<RefusedCode>,
+    /// Subscribe streams that ended, by reason: those that were opened, less those that are open.
     streams_ended: By<StreamEnd>,
     /// Streams that ended since nobody reads them, and wait for their client to see it.
     streams_stalled: Gauge,
@@ -124,8 +126,6 @@ labels! {
         Aged = "aged",
         /// The caller's own deadline passed.
         Deadline = "deadline",
-        /// The call was refused before the stream was live.
-        Rejected = "rejected",
         /// A fault of the server.
         Error = "error",
     }

@@ -130,6 +130,7 @@ impl<B: Backplane> Shared<B> {
             Ok(protocol) => protocol,
             Err(unspoken) => return wire::refuse(unspoken, Shape::Unary),
         };
+        let began = Instant::now();
         let answer = async {
             let deadline = self.deadline(protocol, head)?;
             if self.streams.is_draining() {
@@ -138,7 +139,11 @@ impl<B: Backplane> Shared<B> {
             let mut faults = Faults::default();
             let handled = async {
                 let request = protocol.read_unary(&head.headers, body, &self.intake, UNARY_LIMIT, &mut faults).await?;
-                handle(Call { request, faults, deadline }).await
+                // A deadline that passed while the request was read: nothing is done that nobody waits for.
+                if Instant::now() >= deadline {
+                    return Err(Kind::Deadline.into());
+                }
+                handle(Call { request, faults, began, deadline }).await
             };
             timeout_at(deadline, handled).await.map_err(|_| Error::from(Kind::Deadline))?
         };
@@ -153,8 +158,14 @@ impl<B: Backplane> Shared<B> {
     }
 
     /// When the caller, or the server, stops waiting for the request and its handling.
+    ///
+    /// # Errors
+    /// A time that can't be read; [`Kind::Deadline`] for none at all.
     fn deadline(&self, protocol: Protocol, head: &Parts) -> Result<Instant, Error> {
         let timeout = protocol.timeout(&head.headers)?.unwrap_or(Duration::MAX);
+        if timeout.is_zero() {
+            return Err(Kind::Deadline.into());
+        }
         Ok(Instant::now() + timeout.min(self.request_timeout))
     }
 
@@ -175,6 +186,8 @@ struct Call<Q> {
     request: Q,
     /// What reading it has already found to be wrong.
     faults: Faults,
+    /// When its head had come.
+    began: Instant,
     deadline: Instant,
 }
 

@@ -1,7 +1,6 @@
 //! `Publish`.
 
 use poke_proto::v1;
-use tokio::time::Instant;
 
 use super::{Call, Shared, submission::Submission};
 use crate::{
@@ -15,7 +14,6 @@ const ANYBODY: &str = "";
 
 impl<B: Backplane> Shared<B> {
     pub(super) async fn publish(&self, call: Call<v1::PublishRequest>) -> Result<v1::PublishResponse, Error> {
-        let began = Instant::now();
         let Submission { interest, domain, data, key } = self.admit(call.request, call.faults)?;
         let draft = Draft::new(&interest, data.as_ref());
         let id = key.map(|key| publish_id(ANYBODY, &interest, &key, &draft));
@@ -27,7 +25,7 @@ impl<B: Backplane> Shared<B> {
         } else {
             metrics.pokes_published.inc()
         };
-        metrics.publish_seconds.observe(began.elapsed().as_secs_f64());
+        metrics.publish_seconds.observe(call.began.elapsed().as_secs_f64());
         Ok(v1::PublishResponse {
             position: Some(position.into()),
             local_receiver_count: Some(i32::try_from(local_receivers).unwrap_or(i32::MAX)),

@@ -14,7 +14,6 @@ use crate::{
     domain::Audience,
     error::{Error, Faults, Kind},
     interest::{Interest, MAX_DOMAIN_BYTES, MAX_FILTER_BYTES, Recipients},
-    metrics::StreamEnd,
     stream::{self, Link, Opening, Stream, Want},
     wire::{self, Limit, Protocol, Shape},
 };
@@ -42,7 +41,7 @@ impl<B: Backplane> Shared<B> {
         match self.open(protocol, head, body).await {
             Ok(stream) => protocol.stream(Answer::Stream(Box::new(stream))),
             Err(error) => {
-                self.streams.metrics().streams_ended.inc(StreamEnd::Rejected);
+                self.streams.metrics().subscribe_refused.inc(i32::from(error.code()).into());
                 log(&error);
                 protocol.error(&error).map(Answer::from)
             }

@@ -187,6 +187,35 @@ async fn a_request_that_never_ends_meets_a_deadline() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_has_passed_does_nothing() {
+    let server = Server::new();
+    for method in ["Publish", "EndInterest", "Subscribe"] {
+        let mut late = request(method, "application/grpc", frame::message(&publication()));
+        late.headers_mut().insert("grpc-timeout", "0n".parse().unwrap());
+        let status = refusal(&server.send(late).await).unwrap();
+        assert_eq!(why(&status), because(Code::DeadlineExceeded, "DEADLINE"), "{method}");
+    }
+    let mut late = request("Publish", "application/json", r#"{"domain":"PLAYLIST","filter":"f"}"#);
+    late.headers_mut().insert("connect-timeout-ms", "0".parse().unwrap());
+    assert_eq!(server.send(late).await.status(), 504);
+    assert_eq!((server.metrics.pokes_published.get(), server.metrics.ends.get()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_is_timed_from_its_head_to_its_answer() {
+    let server = Server::new();
+    let message = frame::message(&publication());
+    let slow = stream::once(async move {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok::<_, Infallible>(Frame::data(message))
+    });
+    let slow = request("Publish", "application/grpc", Bytes::new()).map(|_| Body::new(StreamBody::new(slow)));
+    assert!(refusal(&server.send(slow).await).is_none());
+    let page = server.metrics.render();
+    assert!(page.contains("poke_publish_seconds_sum 2.0"), "{page}");
+}
+
+#[tokio::test]
 async fn a_server_that_goes_away_takes_no_new_calls() {
     let server = Server::new();
     server.streams.drain(streams::Drain { window: Duration::ZERO, closes_after: Duration::from_secs(1) });

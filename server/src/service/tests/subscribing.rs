@@ -8,7 +8,7 @@ use poke_proto::{
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::metrics::StreamEnd;
+use crate::metrics::{Label, RefusedCode, StreamEnd};
 
 fn interest(filter: &str) -> v1::Interest {
     v1::Interest { domain: "PLAYLIST".into(), filter: filter.into(), audience: 0 }
@@ -107,7 +107,7 @@ async fn a_list_that_names_nothing_fails_the_call() {
     let details = status.get_error_details();
     let fields: Vec<_> = details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
     assert_eq!(fields, ["subscriptions[1].interest", "subscriptions[2].interest"]);
-    assert_eq!(server.metrics.streams_ended.get(StreamEnd::Rejected), 2);
+    assert_eq!(server.metrics.subscribe_refused.get(RefusedCode::InvalidArgument), 2);
     assert_eq!(server.streams.count(), 0);
 }
 
@@ -226,6 +226,27 @@ async fn the_callers_deadline_ends_the_stream() {
     assert_eq!(why(&events.status.unwrap()), because(Code::DeadlineExceeded, "DEADLINE"));
     assert!((45..50).contains(&began.elapsed().as_secs()));
     assert_eq!(heartbeats, 2);
+}
+
+#[tokio::test]
+async fn opened_less_ended_is_open() {
+    let server = Server::new();
+    let metrics = &server.metrics;
+    let balance = || {
+        let ended: u64 = StreamEnd::ALL.iter().map(|reason| metrics.streams_ended.get(*reason)).sum();
+        (metrics.streams_opened.get(), ended, metrics.streams_open.get())
+    };
+    refused(&server, &subscribe([])).await;
+    assert_eq!(balance(), (0, 0, 0));
+    let mut live = Events::open(&server, &subscribe([want(interest("f"))])).await;
+    live.welcome().await;
+    let mut hopeless = Events::open(&server, &subscribe([want(v1::Interest::default())])).await;
+    while hopeless.next().await.is_some() {}
+    drop(hopeless);
+    refused(&server, &subscribe(["a", "b", "c", "d"].map(|filter| want(interest(filter))))).await;
+    assert_eq!(balance(), (2, 1, 1));
+    drop(live);
+    assert_eq!(balance(), (2, 2, 0));
 }
 
 #[tokio::test]

@@ -33,7 +33,9 @@ impl<'a> Fields<'a> {
             } else {
                 format!("the request isn't a JSON object (line {}, column {})", error.line(), error.column())
             };
-            Error::invalid(Kind::InvalidRequest, "", rule).because(error)
+            // Its own text repeats what it stumbled over, which is nobody's to see: not even the log's.
+            let cause = format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column());
+            Error::invalid(Kind::InvalidRequest, "", rule).because(cause)
         })
     }
 

@@ -88,6 +88,16 @@ fn data_that_no_poke_can_hold_is_refused_for_its_size_whatever_else_is_wrong() {
 }
 
 #[test]
+fn the_log_does_not_hear_what_was_sent_either() {
+    for text in [r#""hunter2""#, r#"{"domain":"hunter2" "filter":1}"#, "hunter2", r#"["hunter2"]"#] {
+        let error = from_json(text).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("line 1") && !cause.contains("hunter2"), "{cause}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[test]
 fn the_end_of_an_interest_has_the_same_json() {
     let mut faults = Faults::default();
     let request = v1::EndInterestRequest::from_json(&publish_json(), &mut faults).unwrap();
