@@ -63,6 +63,25 @@ async fn the_first_end_wins_and_repeats_return_its_position() {
     assert_eq!(publisher.end(&ours, Some(text("second"))).await, first);
     assert_eq!(publisher.end(&ours, None).await, first);
     assert_eq!(ended(&mut stream).await.data, Some(text("first")));
+
+    // Whatever the key: it is no more than checked for its form.
+    let keyed = |data: &str, key: &str| EndInterestRequest {
+        domain: "PLAYLIST".into(),
+        filter: "keyed".into(),
+        data: Some(text(data)),
+        idempotency_key: key.into(),
+        ..Default::default()
+    };
+    let mut client = publisher.client();
+    let first = client.end_interest(keyed("first", "key")).await.unwrap().into_inner().position;
+    for (data, key) in [("first", "key"), ("second", "key"), ("first", "another"), ("third", "")] {
+        assert_eq!(client.end_interest(keyed(data, key)).await.unwrap().into_inner().position, first, "{data} {key}");
+    }
+    let mut late = server.subscribe([new_pokes(interest("keyed"))]).await;
+    late.subscribed().await;
+    assert_eq!(ended(&mut late).await.data, Some(text("first")));
+    let malformed = refusal(&client.end_interest(keyed("first", "\n")).await.expect_err("a malformed key"));
+    assert_eq!(malformed.reason, "INVALID_IDEMPOTENCY_KEY");
 }
 
 #[tokio::test]
