@@ -186,7 +186,7 @@ labels! {
     GapReason, "reason" {
         /// The position is of another history, garbled, or in the future.
         EpochChanged = "epoch_changed",
-        /// The position is older than what is retained.
+        /// The position is older than what is retained, or than what one Subscribe replays.
         Evicted = "evicted",
         /// The stream read too slowly.
         Lagged = "lagged",

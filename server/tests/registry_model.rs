@@ -278,8 +278,8 @@ impl World {
                 assert_eq!(place.position, end.map_or(self.head(), |end| end.sequence - 1));
             }
             (Start::Latest, loss) => {
-                assert!(!place.recovered && loss.is_none_or(|loss| loss == Loss::Evicted && budget < 100));
-                if let (None, Some(newest), false) = (loss, self.retained[n].last(), self.tight) {
+                assert_eq!((loss, place.recovered), (None, false));
+                if let (Some(newest), false) = (self.retained[n].last(), self.tight) {
                     assert_eq!(place.position, newest.sequence - 1, "it begins with the newest");
                 }
             }

@@ -241,6 +241,34 @@ async fn a_replay_over_its_bound_is_a_gap_and_never_silence() {
 }
 
 #[tokio::test]
+async fn the_newest_poke_of_each_interest_comes_whatever_the_bound_on_replays() {
+    let server = Server::start(Config::new().text("stream.replay_bytes", "1MiB")).await;
+    let mut publisher = server.publisher().await;
+    let interests: Vec<_> = (0..100).map(|n| interest(&format!("large {n}"))).collect();
+    let large = "x".repeat(130_000);
+    let mut oldest = None;
+    for ours in &interests {
+        for n in 0..2 {
+            let position = publisher.poke(ours, &format!("{n}{large}")).await;
+            oldest.get_or_insert(position);
+        }
+    }
+    // 13 MB of newest pokes, and one interest that takes of the bound what it can get.
+    let resumed = interests.iter().take(1).map(|ours| after(ours.clone(), oldest.clone().unwrap()));
+    let mut stream = server.subscribe(resumed.chain(interests.iter().skip(1).cloned().map(latest))).await;
+    stream.live(Outcome::Recovered).await;
+    for _ in 1..100 {
+        stream.live(Outcome::Fresh).await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let poke = stream.poke().await;
+        assert!(poke.data.unwrap().to_json().unwrap().starts_with("\"1x"), "the newest");
+        assert!(seen.insert(poke.filter), "once");
+    }
+}
+
+#[tokio::test]
 async fn each_interest_of_a_stream_starts_where_it_was_asked_to() {
     let server = Server::start(Config::new()).await;
     let mut publisher = server.publisher().await;

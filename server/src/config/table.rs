@@ -77,8 +77,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Interests on one stream. A request may take 64 KiB for each hundred of them, which holds the longest names \
              and positions."),
         setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
-            "Bytes that are replayed to one stream when it resumes; past it comes a gap. 4MiB is half a second on a \
-             fast phone network."),
+            "Bytes that are replayed to one stream when it resumes; past it comes a gap. What begins with its latest poke \
+             takes none of it. 4MiB is half a second on a fast phone network."),
 
         setting("retention.window", Span(secs(1)..=DAY), |c| &mut c.registry.window,
             "For how long pokes, idempotency keys and ends are kept. 10m covers a tunnel or a restart of the app."),

@@ -235,7 +235,8 @@ impl Log {
     }
 
     /// Finds the place of a new subscriber. `head` is the newest sequence of the shared history, read under this log's
-    /// lock. A replay takes from `budget` bytes; what doesn't fit is missing at the front.
+    /// lock. A replay takes from `budget` bytes; what doesn't fit is missing at the front. The newest poke alone always
+    /// fits: it is bounded by its own size.
     pub(crate) fn place(&self, start: Start, head: i64, budget: &mut usize) -> (Mark, Place) {
         let len = self.items.len();
         let (wanted, recovered, mut loss) = match start {
@@ -246,7 +247,7 @@ impl Log {
             Start::After(after) => (self.items.partition_point(|item| item.sequence <= after), true, None),
             Start::Unknown => (0, false, Some(Loss::EpochChanged)),
         };
-        let from = self.fit(wanted, budget);
+        let from = if start == Start::Latest { wanted } else { self.fit(wanted, budget) };
         if from > wanted {
             loss = loss.or(Some(Loss::Evicted));
         }
