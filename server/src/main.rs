@@ -8,6 +8,7 @@ use std::{
 
 use poke_server::{
     config::{Address, Invocation, Task, Usage},
+    domain::Audience,
     limits, log,
     server::Server,
 };
@@ -61,7 +62,16 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     // Before anything is announced: whoever starts us may stop us at once.
     let mut signals = Signals::catch()?;
     let mut hangups = signal(SignalKind::hangup())?;
+    let domains = invocation.config.domains.clone();
+    let others = domains.others.map(|others| ("*".to_owned(), others));
+    let customers = domains.named.into_iter().chain(others).filter(|(_, domain)| domain.audience == Audience::Customer);
     let server = Server::bind(invocation.config).await?;
+    for (name, _) in customers {
+        tracing::warn!(
+            domain = name,
+            "there is no authentication yet: nobody can publish or listen to a customer's domain"
+        );
+    }
     announce(&server, invocation.dev)?;
     if let Some(path) = invocation.ready_file {
         fs::write(
@@ -118,6 +128,10 @@ fn announce(server: &Server, dev: bool) -> io::Result<()> {
     if let Some(admin) = server.admin_address() {
         say(&format!("admin on {}\n", url(admin, false)))?;
     }
+    let addresses: Vec<_> = server.addresses().map(|address| url(address, server.speaks_tls())).collect();
+    let admin = server.admin_address().map(|admin| tracing::field::display(url(admin, false)));
+    let (version, mode) = (env!("CARGO_PKG_VERSION"), if dev { "development" } else { "configured" });
+    tracing::info!(version, mode, addresses = addresses.join(" "), admin, "started");
     match server.addresses().next() {
         Some(address) if dev => say(&greeting(address, server.speaks_tls())),
         _ => Ok(()),

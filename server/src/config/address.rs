@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{self, Display},
-    net::{AddrParseError, SocketAddr},
+    net::{AddrParseError, IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
 };
@@ -23,6 +23,20 @@ impl Address {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,
+        }
+    }
+
+    /// Whether listening on both would fail: the same address, or one of them takes what comes to the other as well.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let covers = |any: IpAddr, one: IpAddr| any == one || any.is_unspecified() && (any.is_ipv6() || one.is_ipv4());
+        match (self, other) {
+            (Self::Tcp(a), Self::Tcp(b)) => {
+                // The system finds a free port for each that says 0.
+                a.port() != 0 && a.port() == b.port() && (covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
+            }
+            (Self::Unix(a), Self::Unix(b)) => a == b,
+            _ => false,
         }
     }
 }
@@ -57,6 +71,28 @@ mod tests {
     fn a_name_or_a_bare_port_is_no_address() {
         for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1", "unix:", "::1:80"] {
             assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_overlap_where_one_takes_what_is_for_the_other() {
+        let overlap = |a: &str, b: &str| a.parse::<Address>().unwrap().overlaps(&b.parse().unwrap());
+        for (a, b, expected) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("0.0.0.0:1", "[::1]:1", false),
+            ("0.0.0.0:1", "[::]:1", true),
+            ("[::]:1", "127.0.0.1:1", true),
+            ("[::]:1", "[::1]:1", true),
+            ("[::]:1", "[::1]:2", false),
+            ("unix:/a", "unix:/a", true),
+            ("unix:/a", "unix:/b", false),
+            ("unix:/a", "127.0.0.1:1", false),
+        ] {
+            assert_eq!((overlap(a, b), overlap(b, a)), (expected, expected), "{a} {b}");
         }
     }
 

@@ -116,6 +116,8 @@ impl<'a> File<'a> {
             };
             if let Err(message) = result {
                 reading.mistakes.add(place, message);
+            } else if key.get_ref() == "retain_bytes" && domain.retention.bytes > reading.config.registry.budget {
+                reading.mistakes.add(place, "retain_bytes must not be over retention.budget");
             }
         }
         domain

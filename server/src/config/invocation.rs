@@ -91,6 +91,9 @@ fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
     settings().iter().filter_map(|setting| given(setting.flag())).collect()
 }
 
+const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: clients move away, then it exits with 0. A second one stops \
+                       it at once, with 1. SIGHUP loads the certificate again.";
+
 fn command() -> Command {
     let config = Arg::new("config")
         .long("config")
@@ -119,7 +122,8 @@ fn command() -> Command {
     Command::new("poke-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The Multicast Poke server: small signals to every client with the same interest")
-        .after_help("Every setting is a flag as well: see --help.")
+        .after_help(format!("Every setting is a flag as well: see --help.\n{SIGNALS}"))
+        .after_long_help(SIGNALS)
         .args([config, dev, check, print, ready])
         .args(setting_flags())
 }

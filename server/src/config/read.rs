@@ -101,15 +101,8 @@ impl Reading {
 
     /// What no single value shows.
     fn check(&mut self) {
-        let Config { listen, drain, limits, stream, registry, each_domain, .. } = self.config.clone();
-        let is_fixed = |address: &Address| !matches!(address, Address::Tcp(address) if address.port() == 0);
-        let repeats = |(i, address): (usize, &Address)| is_fixed(address) && listen.addresses[..i].contains(address);
-        if listen.addresses.is_empty() {
-            self.mistake(&["listen.addresses"], "listen.addresses must name at least one address");
-        }
-        if listen.addresses.iter().enumerate().any(repeats) {
-            self.mistake(&["listen.addresses"], "listen.addresses names an address twice");
-        }
+        let Config { drain, limits, stream, registry, each_domain, .. } = self.config.clone();
+        self.check_addresses();
         if drain.grace + drain.window > drain.deadline {
             let keys = ["drain.deadline", "drain.window", "drain.grace"];
             self.mistake(&keys, "drain.deadline must be at least drain.grace and drain.window together");
@@ -122,6 +115,27 @@ impl Reading {
         if each_domain.retention.bytes > registry.budget {
             let message = "retention.bytes must not be over retention.budget";
             self.mistake(&["retention.bytes", "retention.budget"], message);
+        }
+    }
+
+    /// That each address can be listened on, as far as the others are concerned.
+    fn check_addresses(&mut self) {
+        let Config { listen, admin, .. } = self.config.clone();
+        if listen.addresses.is_empty() {
+            self.mistake(&["listen.addresses"], "listen.addresses must name at least one address");
+        }
+        for (i, address) in listen.addresses.iter().enumerate() {
+            if listen.addresses[..i].contains(address) && address.overlaps(address) {
+                self.mistake(&["listen.addresses"], &format!("listen.addresses names {address} twice"));
+            } else if let Some(other) = listen.addresses[..i].iter().find(|other| other.overlaps(address)) {
+                let message = format!("listen.addresses: {other} and {address} take the same connections");
+                self.mistake(&["listen.addresses"], &message);
+            }
+            if let Some(operators) = admin.listen.as_ref().filter(|operators| operators.overlaps(address)) {
+                let message =
+                    format!("admin.listen ({operators}) must not take the connections of listen.addresses ({address})");
+                self.mistake(&["admin.listen", "listen.addresses"], &message);
+            }
         }
     }
 
@@ -290,6 +304,38 @@ retain_poke = 1
         assert!(found[2].starts_with("--tls.certificate: /nowhere/cert.pem can't be read: "), "{found:?}");
         let alone = mistakes(from_file("tls.certificate = 'cert.pem'\n[domains.A]\n"));
         assert_eq!(alone, ["poke.toml:1: tls.certificate needs tls.key, the certificate's private key"]);
+    }
+
+    #[test]
+    fn addresses_do_not_stand_in_each_others_way() {
+        let wrong = |listen: &str, admin: &str| {
+            let flags = pairs(&[("listen.addresses", listen), ("admin.listen", admin)]);
+            let file = File { name: "poke.toml", text: "[domains.A]" };
+            read(Sources { file: Some(file), flags: &flags, ..Sources::default() })
+                .map_or_else(|e| e.to_string(), |_| String::new())
+        };
+        assert_eq!(wrong("127.0.0.1:1,[::1]:1,unix:/a", "127.0.0.1:2"), "");
+        assert_eq!(wrong("127.0.0.1:0,127.0.0.1:0", "127.0.0.1:0"), "");
+        assert_eq!(
+            wrong("127.0.0.1:1,127.0.0.1:1", "off"),
+            "--listen.addresses: listen.addresses names 127.0.0.1:1 twice"
+        );
+        assert_eq!(
+            wrong("0.0.0.0:1,[::]:1", "off"),
+            "--listen.addresses: listen.addresses: 0.0.0.0:1 and [::]:1 take the same connections"
+        );
+        assert_eq!(
+            wrong("[::]:1", "127.0.0.1:1"),
+            "--admin.listen: admin.listen (127.0.0.1:1) must not take the connections of listen.addresses ([::]:1)"
+        );
+    }
+
+    #[test]
+    fn no_domain_retains_more_than_all_may() {
+        let text = "retention.budget = '2MiB'\n[domains.A]\nretain_bytes = '3MiB'\n[domains.B]\nretain_bytes = '2MiB'\n\
+                    [domains.'*']\nretain_bytes = '4MiB'\n";
+        let message = "retain_bytes must not be over retention.budget";
+        assert_eq!(mistakes(from_file(text)), [format!("poke.toml:3: {message}"), format!("poke.toml:7: {message}")]);
     }
 
     #[test]
