@@ -83,6 +83,8 @@ metrics! {
     retained_pokes: Gauge,
     /// Bytes of the pokes that are retained now.
     retained_bytes: Gauge,
+    /// Bytes of the ended interests that are kept now.
+    ends_bytes: Gauge,
     /// Idempotency keys that are kept now.
     idempotency_keys: Gauge,
     /// Retained pokes that were let go, by the bound that they ran into.

@@ -3,7 +3,9 @@
 use std::{net::TcpStream, time::Duration};
 
 use poke_tests::{
-    Config, Server, eventually, interest, new_pokes, refusal, request, text,
+    Config, Server, eventually,
+    frames::{self, kind},
+    interest, new_pokes, refusal, request, text,
     v1::{Outcome, ReconnectReason},
     within,
 };
@@ -56,16 +58,33 @@ async fn during_a_drain_new_connections_and_new_calls_are_refused_while_old_stre
     let mut publisher = server.publisher().await;
     publisher.poke(&ours, "before").await;
     assert_eq!(stream.data(1).await, ["before"]);
+    // One who doesn't answer the ping behind GOAWAY, so that the server still takes what was under way.
+    let mut deaf = frames::Connection::open(server.address()).await;
+    let greeted = deaf.next().await;
+    assert_eq!(greeted.map(|frame| frame.kind), Some(kind::SETTINGS));
 
     server.sigterm();
     let address = server.address();
     eventually("new connections to be refused", async || TcpStream::connect(address).is_err().then_some(())).await;
+    // The old stream has been asked to move, so that its server takes no calls either.
+    assert_eq!(stream.asked_to_move().await.reason(), ReconnectReason::Drain);
+    for method in ["Publish", "EndInterest"] {
+        let call = deaf.call_json(method, r#"{"domain":"PLAYLIST","filter":"old stream"}"#);
+        deaf.flush().await.unwrap();
+        let answer = loop {
+            let frame = deaf.next_unanswered().await.expect("the connection is open until its client has heard");
+            if (frame.kind, frame.stream) == (kind::DATA, call) {
+                break String::from_utf8_lossy(&frame.payload).into_owned();
+            }
+        };
+        assert!(answer.contains("SHUTTING_DOWN") && answer.contains("google.rpc.RetryInfo"), "{answer}");
+    }
+    drop(deaf);
     // A new call on an old connection: the connection has said GOAWAY, and nobody else listens.
     let status =
         eventually("new calls to be refused", async || publisher.send(request(&ours, Some(text("x")))).await.err())
             .await;
     assert!([Code::Unavailable, Code::Cancelled, Code::Unknown].contains(&status.code()), "{status:?}");
-    assert_eq!(stream.asked_to_move().await.reason(), ReconnectReason::Drain);
     drop(stream);
     assert_eq!(server.exited().await.code(), Some(0));
 }

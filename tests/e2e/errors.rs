@@ -2,7 +2,7 @@
 
 use poke_tests::{
     Config, Server, Stream, interest, latest, new_pokes, refusal, request, text,
-    v1::{Audience, Interest, Outcome, PublishRequest},
+    v1::{Audience, EndInterestRequest, Interest, Outcome, PublishRequest},
 };
 use tonic::Code;
 
@@ -81,14 +81,24 @@ async fn several_mistakes_are_named_together() {
     let all = PublishRequest {
         domain: "a b".into(),
         filter: "\n".into(),
-        audience: 9,
+        data: Some(poke_tests::Data::default()),
+        audience: Audience::Customer as i32,
         customer_id: "\0".into(),
         idempotency_key: "ü".into(),
-        ..fine()
     };
-    let refused = refusal(&server.publisher().await.send(all).await.expect_err("all is wrong"));
-    assert_eq!(refused.code, Code::InvalidArgument);
-    assert!(!refused.fields.is_empty() && refused.fields.len() <= 8, "{:?}", refused.fields);
+    let mut publisher = server.publisher().await;
+    let mut fields = refusal(&publisher.send(all.clone()).await.expect_err("all is wrong")).fields;
+    fields.sort();
+    assert_eq!(fields, ["customer_id", "data", "domain", "filter", "idempotency_key"]);
+    let unknown = PublishRequest { audience: 9, ..all };
+    let mut fields = refusal(&publisher.send(unknown).await.expect_err("all is wrong")).fields;
+    fields.sort();
+    assert_eq!(fields, ["audience", "data", "domain", "filter", "idempotency_key"]);
+    // Never more than eight, as the details have to stay small.
+    let misspelt: String = (0..20).map(|n| format!(r#","f{n}":1"#)).collect();
+    let url = format!("{}/poke.v1.PokeService/Publish", server.url());
+    let answer = poke_tests::http::post(&url, "application/json", format!(r#"{{"domain":""{misspelt}}}"#)).await;
+    assert_eq!(answer.json()["details"][1]["debug"]["fieldViolations"].as_array().unwrap().len(), 8);
 }
 
 #[tokio::test]
@@ -217,7 +227,7 @@ async fn ends_that_can_not_be_kept_are_refused_for_now() {
     let mut client = server.connect().await;
     let mut full = None;
     for i in 0..100 {
-        let request = poke_tests::v1::EndInterestRequest {
+        let request = EndInterestRequest {
             domain: "PLAYLIST".into(),
             filter: i.to_string(),
             data: Some(text(&"x".repeat(100_000))),
@@ -230,6 +240,13 @@ async fn ends_that_can_not_be_kept_are_refused_for_now() {
     }
     let refused = refusal(&full.expect("10 MB of ends don't fit into 1 MiB"));
     assert_eq!((refused.code, refused.reason.as_str()), (Code::Unavailable, "BACKPLANE_UNAVAILABLE"));
-    assert!(refused.retry.is_some());
+    assert_eq!(refused.retry, Some(std::time::Duration::from_secs(30)), "room comes as ends expire, not in a second");
+    for _ in 0..50 {
+        let request = EndInterestRequest { domain: "PLAYLIST".into(), filter: "one more".into(), ..Default::default() };
+        client.end_interest(request).await.expect_err("still full");
+    }
+    server.metric_becomes("poke_ends_bytes", |bytes| bytes >= f64::from(1 << 20)).await;
+    let warnings = server.log().iter().filter(|line| line.contains("retention.ends_budget")).count();
+    assert!((1..=5).contains(&warnings), "{warnings} warnings of more than 50 refusals");
     server.publisher().await.poke(&interest("another"), "pokes are taken").await;
 }

@@ -139,7 +139,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         stream
     }
 
+    /// Starts a call of a method in JSON, whose answer can be read without decoding headers.
+    pub fn call_json(&mut self, method: &str, body: &str) -> u32 {
+        let stream = self.begin_as(method, "application/json");
+        self.put(kind::DATA, END_STREAM, stream, body.as_bytes());
+        stream
+    }
+
     fn begin(&mut self, method: &str) -> u32 {
+        self.begin_as(method, "application/grpc")
+    }
+
+    fn begin_as(&mut self, method: &str, content_type: &str) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
         let mut headers = BytesMut::new();
@@ -149,7 +160,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         for (name, value) in [(":path", path.as_str()), (":authority", "localhost"), ("te", "trailers")] {
             literal(&mut headers, name, value);
         }
-        literal(&mut headers, "content-type", "application/grpc");
+        literal(&mut headers, "content-type", content_type);
         self.put(kind::HEADERS, END_HEADERS, stream, &headers);
         stream
     }
@@ -193,6 +204,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// The next frame that has arrived as a whole. Answers are put, not sent.
     pub fn buffered(&mut self) -> Option<Frame> {
+        let frame = self.parse()?;
+        self.answer(&frame);
+        Some(frame)
+    }
+
+    /// As [`Connection::next`], but nothing is answered: as by a client that is slow to.
+    pub async fn next_unanswered(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.parse() {
+                return Some(frame);
+            }
+            if !within("a frame", self.fill()).await {
+                return None;
+            }
+        }
+    }
+
+    fn parse(&mut self) -> Option<Frame> {
         let head: [u8; HEAD] = self.input.get(..HEAD)?.try_into().ok()?;
         let length = usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).ok()?;
         if self.input.len() < HEAD + length {
@@ -201,9 +230,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.input.advance(HEAD);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
         let payload = self.input.split_to(length).freeze();
-        let frame = Frame { kind: head[3], flags: head[4], stream, payload };
-        self.answer(&frame);
-        Some(frame)
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 
     fn answer(&mut self, frame: &Frame) {

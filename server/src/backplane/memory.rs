@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use parking_lot::Mutex;
 use poke_proto::v1::{self, subscribe_response::Event};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -13,6 +14,7 @@ use crate::{
     domain::Domains,
     frame,
     interest::Interest,
+    log::Seldom,
     metrics::{Evicted, Metrics},
     registry::{self, Cursor, Refused, Registry, Waking, Watcher},
 };
@@ -25,6 +27,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct Memory {
     registry: Arc<Registry>,
     epoch: Arc<str>,
+    complaints: Mutex<Seldom>,
 }
 
 impl Memory {
@@ -32,7 +35,7 @@ impl Memory {
     #[must_use]
     pub fn new(settings: registry::Settings) -> Self {
         let epoch = format!("{:016x}", rand::random::<u64>()).into();
-        Self { registry: Arc::new(Registry::new(settings)), epoch }
+        Self { registry: Arc::new(Registry::new(settings)), epoch, complaints: Mutex::default() }
     }
 
     /// The topics.
@@ -61,6 +64,7 @@ impl Memory {
             let stats = self.registry.stats();
             metrics.topics.set(gauge(stats.topics.load(Relaxed)));
             metrics.retained_pokes.set(gauge(stats.retained_pokes.load(Relaxed)));
+            metrics.ends_bytes.set(gauge(stats.ends_bytes.load(Relaxed)));
             metrics.retained_bytes.set(gauge(stats.retained_bytes.load(Relaxed)));
             metrics.idempotency_keys.set(gauge(keys));
             let causes = [
@@ -101,7 +105,14 @@ impl Backplane for Memory {
             let position = Some(self.position(sequence).into());
             frame::event(Event::Ended(v1::Ended { interest: Some(echo), position, data }))
         };
-        let (sequence, waking) = self.registry.end(&interest, Instant::now(), seal)?;
+        let ended = self.registry.end(&interest, Instant::now(), seal);
+        if matches!(ended, Err(Refused::Full))
+            && let Some(unsaid) = self.complaints.lock().speak()
+        {
+            let budget = self.registry.settings().ends_budget;
+            tracing::warn!(budget, unsaid, "EndInterest is refused: retention.ends_budget is used up");
+        }
+        let (sequence, waking) = ended?;
         wake(waking).await;
         Ok(self.position(sequence))
     }
@@ -155,7 +166,7 @@ impl From<Refused> for Refusal {
         match refused {
             Refused::Ended => Self::Ended,
             Refused::Conflict => Self::Conflict,
-            Refused::Full => Self::Unavailable { maybe_stored: false },
+            Refused::Full => Self::Full,
         }
     }
 }

@@ -11,7 +11,7 @@
 
 mod memory;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use poke_proto::Data;
 use sha2::{Digest as _, Sha256};
@@ -104,6 +104,9 @@ pub enum Refusal {
     /// The key stands for other content.
     #[error("the idempotency key has been used for other content")]
     Conflict,
+    /// There is no room for another end until an older one's time is over.
+    #[error("there is no room for another end")]
+    Full,
     /// It can't be stored now. When `maybe_stored`, it may have been all the same.
     #[error("nothing can be stored now")]
     Unavailable {
@@ -112,12 +115,19 @@ pub enum Refusal {
     },
 }
 
+/// When to ask again after an outage, which is over when it is over.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// When to ask again for room. It comes as ends expire, over the window: minutes by default.
+const ROOM: Duration = Duration::from_secs(30);
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Ended => Kind::InterestEnded,
             Refusal::Conflict => Kind::IdempotencyKeyReused,
-            Refusal::Unavailable { .. } => Kind::BackplaneUnavailable,
+            Refusal::Full => Kind::BackplaneUnavailable { retry: ROOM },
+            Refusal::Unavailable { .. } => Kind::BackplaneUnavailable { retry: RECOVERY },
         };
         Self::from(kind)
     }

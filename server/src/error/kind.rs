@@ -63,7 +63,10 @@ pub enum Kind {
     /// The stream is too old.
     MaxAge,
     /// Nothing can be stored just now.
-    BackplaneUnavailable,
+    BackplaneUnavailable {
+        /// When that can have changed.
+        retry: Duration,
+    },
     /// The caller's deadline, or the server's own for reading a request, has passed.
     Deadline,
     /// No such method, or an encoding that isn't spoken.
@@ -153,8 +156,8 @@ impl Kind {
             Self::ClientStalled => Row::retried(Aborted, "CLIENT_STALLED", "the client didn't read for too long", SOON),
             Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is going away", SOON),
             Self::MaxAge => Row::retried(Unavailable, "MAX_AGE", "the stream has reached its maximum age", SOON),
-            Self::BackplaneUnavailable => {
-                Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "nothing can be stored just now", SOON)
+            Self::BackplaneUnavailable { retry } => {
+                Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "nothing can be stored just now", retry)
             }
             Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call has passed"),
             Self::UnknownMethod => {
@@ -199,7 +202,7 @@ impl Kind {
         Self::ClientStalled,
         Self::ShuttingDown,
         Self::MaxAge,
-        Self::BackplaneUnavailable,
+        Self::BackplaneUnavailable { retry: SOON },
         Self::Deadline,
         Self::UnknownMethod,
         Self::Internal,
