@@ -8,6 +8,7 @@ pub mod domain;
 mod drain;
 pub mod error;
 pub mod frame;
+mod hosts;
 pub mod interest;
 pub mod limits;
 pub mod log;

@@ -66,6 +66,7 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     let others = domains.others.map(|others| ("*".to_owned(), others));
     let customers = domains.named.into_iter().chain(others).filter(|(_, domain)| domain.audience == Audience::Customer);
     let server = Server::bind(invocation.config).await?;
+    let server = if invocation.dev { server.with_local_names_only() } else { server };
     for (name, _) in customers {
         tracing::warn!(
             domain = name,

@@ -14,6 +14,7 @@ use crate::{
     },
     domain::Domains,
     drain::Drain,
+    hosts::LocalNames,
     limits::Limits,
     metrics::Metrics,
     routes,
@@ -42,6 +43,8 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     listeners: Vec<Listener>,
     admin: Option<Listener>,
+    /// Whether clients over TCP must call it by a name of this machine.
+    local_names: bool,
 }
 
 impl Server {
@@ -60,7 +63,14 @@ impl Server {
             Some(address) => Some(Listener::bind(address, false).await?),
             None => None,
         };
-        Ok(Self { config, metrics, tls, listeners, admin })
+        Ok(Self { config, metrics, tls, listeners, admin, local_names: false })
+    }
+
+    /// Refuses clients over TCP who call it by any other name than `localhost` or a loopback address: what is open to its
+    /// machine mustn't be to every web page that is looked at there.
+    #[must_use]
+    pub fn with_local_names_only(self) -> Self {
+        Self { local_names: true, ..self }
     }
 
     /// Where clients connect, with the ports that the system chose.
@@ -90,7 +100,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
         reload: watch::Receiver<()>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Self { config, metrics, tls, listeners, admin } = self;
+        let Self { config, metrics, tls, listeners, admin, local_names } = self;
         let domains = Arc::new(domains(&config.domains));
         let backplane = Arc::new(Memory::new(config.registry));
         let window = backplane.window();
@@ -118,12 +128,12 @@ impl Server {
 
         let pokes = PokeService::new(domains, Arc::clone(&streams), &config.limits);
         let front = routes::front(&config, pokes, health_service)?;
-        let acceptor =
-            Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front).with_tls(tls);
-        let acceptor = Arc::new(acceptor);
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            let acceptor = Arc::clone(&acceptor);
+            // No page reaches a UNIX socket, and its clients have no name to call it by.
+            let front = LocalNames::new(front.clone(), local_names && matches!(listener.address(), Address::Tcp(_)));
+            let acceptor = Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front);
+            let acceptor = Arc::new(acceptor.with_tls(tls.clone()));
             accepting.spawn(async move { acceptor.run(&listener).await });
         }
         shutdown.await;
@@ -219,6 +229,44 @@ mod tests {
     async fn status(watch: &mut h2::RecvStream) -> u8 {
         let message = timeout(Duration::from_secs(20), watch.data()).await.unwrap().unwrap().unwrap();
         *message.last().unwrap()
+    }
+
+    #[tokio::test]
+    async fn in_development_it_answers_to_names_of_this_machine_alone() {
+        let folder = std::env::temp_dir().join(format!("poke-names-{}", std::process::id()));
+        let mut config = Config::dev();
+        config.admin.listen = None;
+        config.listen.addresses = vec!["127.0.0.1:0".parse().unwrap(), Address::Unix(folder.clone())];
+        let server = Server::bind(config).await.unwrap().with_local_names_only();
+        let address = tcp(server.addresses().next().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(stop.clone().cancelled_owned(), watch::channel(()).1));
+        let request = |host: &str| {
+            let body = r#"{"domain":"PLAYLIST","filter":"f"}"#;
+            format!(
+                "POST /poke.v1.PokeService/Publish HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            )
+        };
+        for (host, accepted) in
+            [("localhost", true), ("[::1]:1", true), ("rebind.evil.example", false), ("evil.example:80", false)]
+        {
+            let mut answer = String::new();
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(request(host).as_bytes()).await.unwrap();
+            socket.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer.starts_with("HTTP/1.1 200"), accepted, "{host}: {answer}");
+            assert_eq!(answer.contains("localhost or by a loopback address"), !accepted, "{host}: {answer}");
+            // A process that has the socket is of this machine, whatever it says.
+            let mut answer = String::new();
+            let mut socket = tokio::net::UnixStream::connect(&folder).await.unwrap();
+            socket.write_all(request(host).as_bytes()).await.unwrap();
+            socket.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+        }
+        stop.cancel();
+        task.await.unwrap().unwrap();
     }
 
     const SERVING: u8 = 1;

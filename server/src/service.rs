@@ -191,13 +191,17 @@ struct Call<Q> {
     deadline: Instant,
 }
 
-/// In the caller's protocol, if it speaks any.
-pub(crate) fn unknown_method(head: &Parts) -> Response<wire::Body> {
-    let protocol = [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| match Protocol::of(head, shape) {
+/// The protocol of a request to any method.
+pub(crate) fn spoken(head: &Parts) -> Option<Protocol> {
+    [Shape::Unary, Shape::Stream].into_iter().find_map(|shape| match Protocol::of(head, shape) {
         Ok(protocol) | Err(Unspoken::Codec(protocol)) => Some(protocol),
         Err(Unspoken::Http(_)) => None,
-    });
-    match protocol {
+    })
+}
+
+/// In the caller's protocol, if it speaks any.
+pub(crate) fn unknown_method(head: &Parts) -> Response<wire::Body> {
+    match spoken(head) {
         Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),
         None if head.uri.path() == "/" && [Method::GET, Method::HEAD].contains(&head.method) => {
             wire::note(StatusCode::OK, INTRODUCTION)

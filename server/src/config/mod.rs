@@ -21,7 +21,7 @@ pub use self::{
     invocation::{Invocation, Task, Usage},
     log_level::LogLevel,
     mistake::{Mistake, Mistakes, Place},
-    origin::Origin,
+    origin::{Origin, is_loopback},
 };
 use crate::{connection::tls, domain, limits::Limits, registry, stream};
 

@@ -29,15 +29,16 @@ impl Origin {
     pub fn matches(&self, origin: &HeaderValue) -> bool {
         match self {
             Self::Any => true,
-            Self::Loopback => is_loopback(origin),
+            Self::Loopback => Uri::try_from(origin.as_bytes()).is_ok_and(|uri| uri.host().is_some_and(is_loopback)),
             Self::Exact(exact) => exact == origin,
         }
     }
 }
 
-fn is_loopback(origin: &HeaderValue) -> bool {
-    let Ok(uri) = Uri::try_from(origin.as_bytes()) else { return false };
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+/// Whether a host of a URL is this machine: `localhost` and what is under it (RFC 6761), or a loopback address.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
