@@ -77,7 +77,7 @@ fn is_local(head: &Parts) -> bool {
 fn refuse(head: &Parts) -> Response<wire::Body> {
     match service::spoken(head) {
         Some(protocol) => protocol.error(&Error::invalid(Kind::InvalidRequest, "host", RULE)),
-        None => wire::note(StatusCode::FORBIDDEN, format_args!("403: {RULE}")),
+        None => wire::note(StatusCode::FORBIDDEN, format_args!("403: {RULE}"), &head.method),
     }
 }
 

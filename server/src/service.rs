@@ -128,7 +128,7 @@ impl<B: Backplane> Shared<B> {
     {
         let protocol = match Protocol::of(head, Shape::Unary) {
             Ok(protocol) => protocol,
-            Err(unspoken) => return wire::refuse(unspoken, Shape::Unary),
+            Err(unspoken) => return wire::refuse(unspoken, Shape::Unary, &head.method),
         };
         let began = Instant::now();
         let answer = async {
@@ -204,9 +204,9 @@ pub(crate) fn unknown_method(head: &Parts) -> Response<wire::Body> {
     match spoken(head) {
         Some(protocol) => protocol.error(&Kind::UnknownMethod.into()),
         None if head.uri.path() == "/" && [Method::GET, Method::HEAD].contains(&head.method) => {
-            wire::note(StatusCode::OK, INTRODUCTION)
+            wire::note(StatusCode::OK, INTRODUCTION, &head.method)
         }
-        None => wire::refuse(Unspoken::Http(StatusCode::NOT_FOUND), Shape::Unary),
+        None => wire::refuse(Unspoken::Http(StatusCode::NOT_FOUND), Shape::Unary, &head.method),
     }
 }
 

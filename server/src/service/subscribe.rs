@@ -36,7 +36,7 @@ impl<B: Backplane> Shared<B> {
     {
         let protocol = match Protocol::of(head, Shape::Stream) {
             Ok(protocol) => protocol,
-            Err(unspoken) => return wire::refuse(unspoken, Shape::Stream).map(Answer::from),
+            Err(unspoken) => return wire::refuse(unspoken, Shape::Stream, &head.method).map(Answer::from),
         };
         match self.open(protocol, head, body).await {
             Ok(stream) => protocol.stream(Answer::Stream(Box::new(stream))),

@@ -1,7 +1,7 @@
 //! What goes back: the head of an answer, its messages, and how it ends.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 use tonic::Status;
 
@@ -26,12 +26,12 @@ pub struct End {
 
 /// The answer to a request for a method of this shape that can't be understood: what would have been right.
 #[must_use]
-pub fn refuse(unspoken: Unspoken, shape: Shape) -> Response<Body> {
+pub fn refuse(unspoken: Unspoken, shape: Shape, method: &Method) -> Response<Body> {
     let status = match unspoken {
         Unspoken::Http(status) => status,
         Unspoken::Codec(protocol) => return protocol.error(&Kind::UnknownMethod.into()),
     };
-    let mut response = note(status, advice(status, shape));
+    let mut response = note(status, advice(status, shape), method);
     match status {
         StatusCode::METHOD_NOT_ALLOWED => set(&mut response, "allow", "POST"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => set(&mut response, "accept-post", shape.media_types()),
@@ -41,9 +41,11 @@ pub fn refuse(unspoken: Unspoken, shape: Shape) -> Response<Body> {
 }
 
 /// A line of plain text, for whoever speaks no protocol of ours: most often somebody who tries things out with `curl`.
+/// HEAD gets none, as HTTP has it: over HTTP/2 nobody else leaves it out.
 #[must_use]
-pub fn note(status: StatusCode, line: impl std::fmt::Display) -> Response<Body> {
-    let mut response = Response::new(Body::new(format!("{line}\n").into(), None));
+pub fn note(status: StatusCode, line: impl std::fmt::Display, method: &Method) -> Response<Body> {
+    let body = if method == Method::HEAD { Body::default() } else { Body::new(format!("{line}\n").into(), None) };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     set(&mut response, header::CONTENT_TYPE.as_str(), "text/plain; charset=utf-8");
     response

@@ -56,9 +56,9 @@ fn a_request_says_which_protocol_it_speaks() {
 
 #[test]
 fn what_speaks_no_protocol_is_told_what_would_do() {
-    let wrong_method = refuse(Unspoken::Http(StatusCode::METHOD_NOT_ALLOWED), Shape::Unary);
+    let wrong_method = refuse(Unspoken::Http(StatusCode::METHOD_NOT_ALLOWED), Shape::Unary, &Method::GET);
     assert_eq!((wrong_method.status().as_u16(), &wrong_method.headers()["allow"]), (405, &"POST".parse().unwrap()));
-    let wrong_type = refuse(Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), Shape::Stream);
+    let wrong_type = refuse(Unspoken::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE), Shape::Stream, &Method::POST);
     assert_eq!(wrong_type.status(), 415);
     assert!(wrong_type.headers()["accept-post"].to_str().unwrap().contains("application/connect+proto"));
 }
