@@ -56,7 +56,10 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: Readiness) -> R
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    // Who calls this port by mistake can be told so.
+    headers.insert(header::SERVER, HeaderValue::from_static(concat!("poke-server/", env!("CARGO_PKG_VERSION"))));
     response
 }
 

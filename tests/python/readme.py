@@ -3,6 +3,7 @@
 Usage: readme.py README.md, in the repository's folder, with `poke` and `grpcurl` on the PATH.
 """
 
+import json
 import os
 import re
 import signal
@@ -19,6 +20,11 @@ def commands(markdown):
     for block in re.findall(r"^```console\n(.*?)^```", markdown, re.S | re.M):
         text = block.replace("\\\n", " ")
         yield from (line[2:] for line in text.splitlines() if line.startswith("$ "))
+
+
+def shape(value):
+    """JSON with the names of its types instead of its values."""
+    return {key: shape(of) for key, of in value.items()} if isinstance(value, dict) else type(value).__name__
 
 
 class Running:
@@ -47,7 +53,8 @@ class Running:
 
 def main():
     root = os.getcwd()
-    found = list(commands(open(sys.argv[1]).read()))
+    text = open(sys.argv[1]).read()
+    found = list(commands(text))
 
     def the(*parts):
         matching = [command for command in found if all(part in command for part in parts)]
@@ -70,6 +77,13 @@ def main():
             status = the("poke status")
             print("$", status)
             print(subprocess.run(status, shell=True, check=True, capture_output=True, text=True).stdout)
+            publish = the("poke publish", "--json")
+            print("$", publish)
+            printed = subprocess.run(publish, shell=True, check=True, capture_output=True, text=True).stdout
+            print(printed)
+            shown = re.search(r"^\$ " + re.escape(publish) + r"\n(.*)$", text, re.M).group(1)
+            if shape(json.loads(printed)) != shape(json.loads(shown)):
+                raise SystemExit(f"{publish}: the README shows {shown}")
         finally:
             subscriber.stop()
     finally:
@@ -86,7 +100,7 @@ def main():
         finally:
             server.stop()
             os.chdir(root)
-    config = re.search(r"^```toml\n(.*?)^```", open(sys.argv[1]).read(), re.S | re.M).group(1)
+    config = re.search(r"^```toml\n(.*?)^```", text, re.S | re.M).group(1)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(config)
         file.flush()

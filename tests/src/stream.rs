@@ -1,6 +1,6 @@
 //! A Subscribe stream as the contract has it, without the SDK.
 
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
 
 use crate::{
     v1::{
@@ -38,13 +38,18 @@ pub struct Stream {
     welcome: Welcome,
 }
 
+/// What calls go through: a channel of tonic, or one of the SDK.
+pub trait Connection: GrpcService<Body, ResponseBody = Body, Error: Into<StdError>> {}
+
+impl<C: GrpcService<Body, ResponseBody = Body, Error: Into<StdError>>> Connection for C {}
+
 impl Stream {
     /// Opens a stream and takes its welcome.
     ///
     /// # Panics
     /// When the call fails, or the first event is another.
     pub async fn open(
-        client: &mut PokeServiceClient<Channel>,
+        client: &mut PokeServiceClient<impl Connection>,
         subscriptions: impl IntoIterator<Item = Subscription>,
     ) -> Self {
         Self::try_open(client, subscriptions).await.expect("Subscribe is accepted")
@@ -58,7 +63,7 @@ impl Stream {
     /// # Panics
     /// When the first event isn't the welcome.
     pub async fn try_open(
-        client: &mut PokeServiceClient<Channel>,
+        client: &mut PokeServiceClient<impl Connection>,
         subscriptions: impl IntoIterator<Item = Subscription>,
     ) -> Result<Self, Status> {
         let request = SubscribeRequest { subscriptions: subscriptions.into_iter().collect() };

@@ -5,16 +5,13 @@ use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 use http::Uri;
 use poke_proto::v1::poke_service_client::PokeServiceClient;
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{
-    Response, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Response, Status, transport::Endpoint};
 
 use crate::{
     End, Error, ErrorKind, Position, Publish, Published, Subscription, Want,
     backoff::{Backoff, uniform},
     clock::{Clock, Moment},
-    connection::Connector,
+    connection::{Channel, Connector},
     error::{Failure, Remedy, bounded},
     tls::Tls,
     token::{Token, Tokens},
@@ -267,7 +264,7 @@ impl Builder {
     #[cfg(test)]
     pub(crate) fn build_on(
         self,
-        dial: impl Fn() -> Channel + Send + Sync + 'static,
+        dial: impl Fn() -> tonic::transport::Channel + Send + Sync + 'static,
         clock: Clock,
     ) -> Result<Client, Error> {
         let Self { tokens, event_buffer, .. } = self;
@@ -276,17 +273,38 @@ impl Builder {
     }
 }
 
-/// What tonic finds out only when it connects, and then again at each attempt. Answers whether it means TLS.
+/// What tonic finds out only when it connects, or never. Answers whether it means TLS. The URL isn't repeated, since it may
+/// hold a password.
 fn check_url(url: &str) -> Result<bool, Error> {
-    if url.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) {
-        return Ok(false);
+    if let Some(path) = url.strip_prefix("unix:") {
+        return if path.is_empty() { Err(config("unix: needs the path of a socket")) } else { Ok(false) };
     }
-    let uri: Uri = url.parse().map_err(|error| Error::with(ErrorKind::Config, error))?;
-    match uri.scheme_str() {
-        Some("http") => Ok(false),
-        Some("https") => Ok(true),
-        _ => Err(Error::with(ErrorKind::Config, "the URL must be https://HOST, http://HOST:PORT or unix:PATH")),
+    let uri: Uri =
+        url.parse().map_err(|error| Error::with(ErrorKind::Config, format!("this isn't a URL ({error})")))?;
+    let is_encrypted = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(config("the URL must be https://HOST, http://HOST:PORT or unix:PATH")),
+    };
+    let (host, authority) =
+        (uri.host().unwrap_or_default(), uri.authority().map_or("", |authority| authority.as_str()));
+    if authority.contains('@') {
+        return Err(config("the URL must hold no user and no password: a token says who calls"));
     }
+    if uri.path() != "/" || uri.query().is_some() {
+        return Err(config("the URL must end after the host and its port"));
+    }
+    // A port that is none is passed over when the URL is read, and the scheme's would be taken.
+    let port = authority.strip_prefix(host).unwrap_or_default();
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return Err(config("the URL's port must be a number from 1 to 65535"));
+    }
+    Ok(is_encrypted)
+}
+
+fn config(problem: &'static str) -> Error {
+    Error::with(ErrorKind::Config, problem)
 }
 
 #[cfg(test)]
@@ -304,11 +322,30 @@ mod tests {
             "http://poke",
             "unix:/run/poke",
             "unix:///run/poke",
+            "http://poke:65535/",
         ] {
             assert!(Client::builder(good).build().is_ok(), "{good}");
         }
-        for bad in ["", "127.0.0.1:8080", "localhost", "ftp://poke", "http://", "unix:", "http://a b"] {
-            assert_eq!(Client::builder(bad).build().unwrap_err().kind(), ErrorKind::Config, "{bad}");
+        for bad in [
+            "",
+            "127.0.0.1:8080",
+            "localhost",
+            "ftp://poke",
+            "http://",
+            "unix:",
+            "http://a b",
+            "http://poke:99999",
+            "http://poke:0",
+            "http://poke:",
+            "http://poke:80x",
+            "http://[::1]:65536",
+            "http://poke:80/some/path",
+            "http://poke?query",
+            "https://user:secret@poke",
+        ] {
+            let error = Client::builder(bad).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{bad}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
     }
 

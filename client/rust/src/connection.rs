@@ -1,13 +1,51 @@
 //! The HTTP/2 connection that the calls of a client share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
+use http::{Request, Response};
 use parking_lot::Mutex;
-use tonic::transport::Channel;
+use tonic::{Status, body::Body, transport};
+use tower::Service;
+
+use crate::http_answer::HttpAnswer;
+
+/// A connection to the service, for the stubs of any gRPC service. An answer that isn't gRPC is an error that says so.
+#[derive(Clone, Debug)]
+pub struct Channel(transport::Channel);
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.0.poll_ready(cx).map_err(|error| Status::from_error(error.into()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let answer = answer.await.map_err(|error| Status::from_error(error.into()))?;
+            match HttpAnswer::of(&answer) {
+                None => Ok(answer),
+                Some(http) => {
+                    let mut status = Status::new(http.code(), http.to_string());
+                    status.set_source(Arc::new(http));
+                    Err(status)
+                }
+            }
+        })
+    }
+}
 
 /// Opens connections, and holds the one that new calls use.
 pub(crate) struct Connector {
-    dial: Box<dyn Fn() -> Channel + Send + Sync>,
+    dial: Box<dyn Fn() -> transport::Channel + Send + Sync>,
     current: Mutex<Option<Connection>>,
 }
 
@@ -21,13 +59,13 @@ pub(crate) struct Connection {
 }
 
 impl Connector {
-    pub(crate) fn new(dial: impl Fn() -> Channel + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(dial: impl Fn() -> transport::Channel + Send + Sync + 'static) -> Self {
         Self { dial: Box::new(dial), current: Mutex::default() }
     }
 
     /// The connection for a new call.
     pub(crate) fn current(&self) -> Connection {
-        let dial = || Connection { channel: (self.dial)(), identity: Arc::default() };
+        let dial = || Connection { channel: Channel((self.dial)()), identity: Arc::default() };
         self.current.lock().get_or_insert_with(dial).clone()
     }
 

@@ -2,10 +2,11 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::TlsProblem;
+use crate::{TlsProblem, http_answer::HttpAnswer};
 
 /// The `domain` of `google.rpc.ErrorInfo` in every error that the server itself raises.
 const ERROR_DOMAIN: &str = "poke.v1";
@@ -18,6 +19,7 @@ pub struct Error {
     kind: ErrorKind,
     status: Option<Box<Answer>>,
     tls: Option<Box<TlsProblem>>,
+    http: Option<Box<HttpAnswer>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -39,7 +41,8 @@ pub enum ErrorKind {
     Tls,
     /// The token provider failed.
     Token,
-    /// The other side doesn't speak this protocol: an answer that can't be decoded, or one without its required fields.
+    /// The other side doesn't speak this protocol: an answer that isn't gRPC (see [`Error::http_status`]), that can't be
+    /// decoded, or that lacks required fields.
     Protocol,
     /// The subscription is over.
     Closed,
@@ -58,11 +61,11 @@ struct Answer {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self { kind, status: None, tls: None, source: None }
+        Self { kind, status: None, tls: None, http: None, source: None }
     }
 
     pub(crate) fn with(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, status: None, tls: None, source: Some(Arc::from(source.into())) }
+        Self { kind, status: None, tls: None, http: None, source: Some(Arc::from(source.into())) }
     }
 
     /// What the caller can do about it.
@@ -87,6 +90,18 @@ impl Error {
     #[must_use]
     pub fn tls_problem(&self) -> Option<&TlsProblem> {
         self.tls.as_deref()
+    }
+
+    /// The HTTP status of an answer that wasn't gRPC: that of a proxy, or of something that isn't Multicast Poke.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        self.http.as_ref().map(|http| http.status().as_u16())
+    }
+
+    /// Who sent an answer that wasn't gRPC: its `server` header.
+    #[must_use]
+    pub fn http_server(&self) -> Option<&str> {
+        self.http.as_ref()?.server()
     }
 
     /// When the server asks to come back, at the earliest.
@@ -162,6 +177,15 @@ impl Remedy {
             _ => Self::GiveUp,
         }
     }
+
+    /// Of an answer that isn't gRPC.
+    fn of_http(http: &HttpAnswer) -> Self {
+        match http.status() {
+            StatusCode::UNAUTHORIZED => Self::RefreshToken,
+            _ if http.is_passing() => Self::Retry,
+            _ => Self::GiveUp,
+        }
+    }
 }
 
 impl Failure {
@@ -184,11 +208,16 @@ impl Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        let tls = TlsProblem::find(&status);
-        // A certificate may be renewed, and a server set up rightly, while a subscription waits.
-        let remedy = if tls.is_some() { Remedy::Retry } else { Remedy::of(&status) };
+        let (tls, http) = (TlsProblem::find(&status), HttpAnswer::find(&status).cloned());
+        let remedy = match (&tls, &http) {
+            // A certificate may be renewed, and a server set up rightly, while a subscription waits.
+            (Some(_), _) => Remedy::Retry,
+            (None, Some(http)) => Remedy::of_http(http),
+            (None, None) => Remedy::of(&status),
+        };
         let kind = match remedy {
             _ if tls.is_some() => ErrorKind::Tls,
+            Remedy::GiveUp if http.as_ref().is_some_and(|http| !http.is_refusal()) => ErrorKind::Protocol,
             Remedy::Retry | Remedy::RetryAtOnce => ErrorKind::Unavailable,
             Remedy::RefreshToken | Remedy::GiveUp => ErrorKind::Refused,
         };
@@ -198,8 +227,13 @@ impl From<Status> for Failure {
             reason: status.get_details_error_info().map(|info| info.reason),
             retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay).map(bounded),
         };
-        let error =
-            Error { kind, status: Some(Box::new(answer)), tls: tls.map(Box::new), source: Some(Arc::new(status)) };
+        let error = Error {
+            kind,
+            status: Some(Box::new(answer)),
+            tls: tls.map(Box::new),
+            http: http.map(Box::new),
+            source: Some(Arc::new(status)),
+        };
         Self { error, remedy }
     }
 }

@@ -27,6 +27,7 @@ mod clock;
 mod connection;
 mod error;
 mod event;
+mod http_answer;
 mod interest;
 mod publish;
 mod subscription;
@@ -42,6 +43,7 @@ mod tests;
 struct Readme;
 
 pub use client::{Builder, Client};
+pub use connection::Channel;
 pub use error::{Error, ErrorKind};
 pub use event::{Connected, Ended, Event, Gap, GapReason, Limits, Live, Outcome, Poke, Reconnecting, Rejected};
 pub use interest::{Audience, Interest, Position, Start, Want};

@@ -12,12 +12,11 @@ use tonic::{
     Request, Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder},
-    transport::Channel,
 };
 use tonic_prost::ProstEncoder;
 
 use super::message::Message;
-use crate::{Client, Error, ErrorKind, clock::Moment, error::Failure, token::Token};
+use crate::{Channel, Client, Error, ErrorKind, clock::Moment, error::Failure, token::Token};
 
 /// What a call delivers. `Closed` and `Failed` are the last.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ async fn subscribe(
     request: Request<v1::SubscribeRequest>,
 ) -> Result<(Option<Decoded>, Streaming<Decoded>), Status> {
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await?;
     let path = PathAndQuery::from_static("/poke.v1.PokeService/Subscribe");
     let mut events = grpc.server_streaming(request, path, EventCodec).await?.into_inner();
     let first = events.message().await?;

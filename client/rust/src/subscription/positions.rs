@@ -8,7 +8,7 @@ use crate::{Interest, Position};
 
 /// How far each interest has been read.
 ///
-/// As JSON it is a list of `{"domain": "...", "filter": "...", "epoch": "...", "sequence": "7"}`.
+/// As JSON it is a list of `{"domain": "...", "filter": "...", "position": {"epoch": "...", "sequence": "7"}}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Saved>", into = "Vec<Saved>")]
 pub struct Positions(BTreeMap<Interest, Position>);
@@ -17,7 +17,6 @@ pub struct Positions(BTreeMap<Interest, Position>);
 struct Saved {
     #[serde(flatten)]
     interest: Interest,
-    #[serde(flatten)]
     position: Position,
 }
 

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -42,6 +42,8 @@ struct Dial {
     /// Connections numbered below are told to go away.
     goaway_below: watch::Sender<usize>,
     refuses: std::sync::atomic::AtomicBool,
+    /// What calls are answered with instead of gRPC; 0 is nothing.
+    http_status: AtomicU16,
 }
 
 /// One call that the client has made, unary or not.
@@ -67,6 +69,7 @@ impl Peer {
             connections: AtomicUsize::new(0),
             goaway_below: watch::Sender::new(0),
             refuses: false.into(),
+            http_status: 0.into(),
         };
         Self { calls, dial: Arc::new(dial) }
     }
@@ -95,6 +98,11 @@ impl Peer {
         self.dial.goaway_below.send_replace(self.dial.connections.load(Ordering::Relaxed));
     }
 
+    /// Answers each call with this HTTP status and without gRPC, as a proxy does; 0 ends it.
+    pub(super) fn answer_http(&self, status: u16) {
+        self.dial.http_status.store(status, Ordering::Relaxed);
+    }
+
     /// Whether new connections fail.
     pub(super) fn refuse_connections(&self, refuses: bool) {
         self.dial.refuses.store(refuses, Ordering::Relaxed);
@@ -119,8 +127,8 @@ impl Dial {
     }
 
     async fn serve(self: Arc<Self>, number: usize, io: DuplexStream) {
-        let calls = self.calls.clone();
-        let service = service_fn(move |request| answer(calls.clone(), number, request));
+        let dial = self.clone();
+        let service = service_fn(move |request| answer(dial.clone(), number, request));
         let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
         let mut goaway = self.goaway_below.subscribe();
@@ -134,16 +142,17 @@ impl Dial {
 
 type Body = StreamBody<ReceiverStream<Result<Frame<Bytes>, Reset>>>;
 
-async fn answer(
-    calls: mpsc::Sender<Call>,
-    connection: usize,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+async fn answer(dial: Arc<Dial>, connection: usize, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (frames, received) = mpsc::channel(64);
+    let http_status = dial.http_status.load(Ordering::Relaxed);
+    if http_status != 0 {
+        let body = StreamBody::new(ReceiverStream::new(received));
+        return Ok(Response::builder().status(http_status).body(body).expect("the test gives a status"));
+    }
     let call = Call { connection, path: head.uri.path().to_owned(), headers: head.headers, body, frames };
-    calls.send(call).await.expect("the test outlives its connections");
+    dial.calls.send(call).await.expect("the test outlives its connections");
     let body = StreamBody::new(ReceiverStream::new(received));
     Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("the header is fixed"))
 }

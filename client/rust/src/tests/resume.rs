@@ -132,7 +132,10 @@ async fn positions_are_those_of_what_the_user_has_been_handed() {
 
     // They survive the process, as JSON.
     let json = serde_json::to_value(&saved).unwrap();
-    assert_eq!(json[0], serde_json::json!({ "domain": "D", "filter": "a", "epoch": "e", "sequence": "7" }));
+    assert_eq!(
+        json[0],
+        serde_json::json!({ "domain": "D", "filter": "a", "position": {"epoch": "e", "sequence": "7"} })
+    );
     let saved: Positions = serde_json::from_value(json).unwrap();
     let _again = peer.client().subscribe(saved);
     assert_eq!(peer.call().await.asks(), [("a".into(), Some(7)), ("b".into(), Some(0))]);

@@ -86,6 +86,50 @@ async fn a_first_call_that_the_transport_cancels_is_retried_at_once_but_only_onc
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proxy_without_its_server_is_tried_again() {
+    let mut peer = Peer::new();
+    for status in [408, 429, 500, 502, 503, 504] {
+        peer.answer_http(status);
+        let mut pokes = peer.client().subscribe([interest("a")]);
+        match pokes.next().await {
+            Some(Ok(Event::Reconnecting(lost))) => {
+                assert_eq!((lost.cause.kind(), lost.cause.http_status()), (ErrorKind::Unavailable, Some(status)));
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+        peer.answer_http(0);
+        peer.call().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_grpc_and_will_not_become_it_is_final() {
+    let peer = Peer::new();
+    for (status, kind) in [
+        (200, ErrorKind::Protocol),
+        (302, ErrorKind::Protocol),
+        (400, ErrorKind::Protocol),
+        (401, ErrorKind::Refused),
+        (403, ErrorKind::Refused),
+        (404, ErrorKind::Protocol),
+        (405, ErrorKind::Protocol),
+        (413, ErrorKind::Refused),
+        (415, ErrorKind::Protocol),
+        (431, ErrorKind::Refused),
+    ] {
+        peer.answer_http(status);
+        let client = peer.client();
+        let mut pokes = client.subscribe([interest("a")]);
+        let error = pokes.next().await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.http_status()), (kind, Some(status)));
+        assert_eq!(next(&mut pokes).await, "over");
+        let begun = tokio::time::Instant::now();
+        assert_eq!(client.publish(crate::Publish::new("D", "a")).await.unwrap_err().kind(), kind);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_ends_without_a_status_or_with_ok_is_lost() {
     let mut peer = Peer::new();
     let (mut pokes, call) = start(&mut peer, &["a"]).await;

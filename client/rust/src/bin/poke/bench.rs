@@ -54,9 +54,6 @@ pub(crate) struct Args {
     /// The domain to use; the filters are new in each run
     #[arg(long, value_name = "DOMAIN", default_value = "BENCH")]
     domain: String,
-    /// One JSON object, as --output json
-    #[arg(long, help_heading = "Output")]
-    json: bool,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -74,12 +71,11 @@ const TICK: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
     let server = context.server()?;
-    let json = args.json || context.json();
     let plan = Arc::new(Plan::new(&args));
     server.reach(PATIENCE).await?;
     context.output.note(&format!("{} at {}", plan.summary(), server.url));
     let (report, interrupted) = measure(&plan, &server, &context.output).await?;
-    if json {
+    if context.json() {
         context.output.json(&report)?;
     } else {
         for line in report.lines(context.output.palette()) {

@@ -19,6 +19,11 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// In milliseconds, to a microsecond: as JSON, without digits that say nothing.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
 /// Longer ones overflow clocks.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -39,6 +44,13 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
+    }
+
+    #[test]
+    fn milliseconds_have_at_most_three_digits_behind_the_point() {
+        let json = |nanos| serde_json::json!(millis(Duration::from_nanos(nanos))).to_string();
+        assert_eq!(json(872_000), "0.872");
+        assert_eq!(json(1_234_567_891), "1234.567");
     }
 
     #[test]

@@ -45,9 +45,9 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure
         end = end.customer(customer);
     }
     server.reach(args.timeout).await?;
-    let position = server.client.end(end).await.map_err(|error| server.failure(&error))?;
+    let position = server.client.end(end).await.map_err(|error| server.call_failure(&error, args.timeout))?;
     if context.json() {
-        let ended = json!({"domain": args.domain, "filter": args.filter, "position": position.to_string()});
+        let ended = json!({"domain": args.domain, "filter": args.filter, "position": position});
         return Ok(context.output.json(&ended)?);
     }
     let name = interest_name(&args.domain, &args.filter);

@@ -37,9 +37,9 @@ pub(crate) struct Reading {
     /// The data is a string, even if it looks like JSON
     #[arg(long)]
     string: bool,
-    /// The data must be JSON
+    /// The data must be JSON, and is refused if it isn't
     #[arg(long, conflicts_with = "string")]
-    json: bool,
+    data_json: bool,
 }
 
 impl Source {
@@ -94,12 +94,14 @@ impl Reading {
         }
         match Data::from_json(text) {
             Ok(data) => Ok((data, None)),
-            Err(DataError::NotJson) if self.json => {
+            Err(DataError::NotJson) if self.data_json => {
                 Err(format!("the data isn't JSON: {}", fault(text).unwrap_or_else(|| "unknown fault".to_owned())))
             }
             Err(DataError::NotJson) => {
                 let note = looks_like_json(text).then(|| fault(text)).flatten().map(|fault| {
-                    format!("sent as a string, since it isn't JSON: {fault} (--json refuses it, --string expects it)")
+                    format!(
+                        "sent as a string, since it isn't JSON: {fault} (--data-json refuses it, --string expects it)"
+                    )
                 });
                 Ok((Data::string(text), note))
             }
@@ -149,9 +151,9 @@ mod tests {
 
     use super::*;
 
-    const AUTO: Reading = Reading { string: false, json: false };
-    const STRING: Reading = Reading { string: true, json: false };
-    const JSON: Reading = Reading { string: false, json: true };
+    const AUTO: Reading = Reading { string: false, data_json: false };
+    const STRING: Reading = Reading { string: true, data_json: false };
+    const JSON: Reading = Reading { string: false, data_json: true };
 
     fn json(reading: Reading, text: &str) -> String {
         reading.parse(text).unwrap().0.to_json().unwrap()

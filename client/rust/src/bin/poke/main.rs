@@ -38,13 +38,16 @@ Profiles, in ~/.config/poke/config.toml ($XDG_CONFIG_HOME is honoured):
   token_file = \"prod.token\"
   ca = \"company.pem\"      # without it the system's authorities are trusted
 
+With --json a position is an object: {\"epoch\":\"9b389a4657e96fdf\",\"sequence\":\"7\"}. The sequence is
+text, as in protobuf's JSON, since not every reader of JSON can hold 64 bits.
+
 Exit codes:
   0    done
   1    something unexpected
   2    wrong usage: arguments, data or profile; nothing was sent
   3    refused by the server
   4    the server can't be reached, or isn't serving
-  5    the time was up first
+  5    the time was up first (--timeout, also with --wait)
   6    the interest has ended
   130  interrupted
 
@@ -75,6 +78,9 @@ struct Shared {
     /// Text for people, or JSON: one object a line
     #[arg(long, short, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     output: Format,
+    /// The same as --output json
+    #[arg(long, global = true, conflicts_with = "output", help_heading = "Output")]
+    json: bool,
     /// When to colour; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorChoice,
@@ -105,10 +111,13 @@ impl Context {
     /// The server that the flags, the environment and the profile file name.
     fn server(&self) -> Result<Server, Failure> {
         let target = profile::resolve(&self.connection, &Environment::read())?;
-        if let Some(note) = &target.note {
+        let note = target.note.clone();
+        // A URL that is wrong is refused before anything is said about it.
+        let server = Server::new(target, self.wait)?;
+        if let Some(note) = &note {
             self.output.warning(note);
         }
-        Server::new(target, self.wait)
+        Ok(server)
     }
 
     fn json(&self) -> bool {
@@ -136,7 +145,8 @@ async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Re
 
 fn main() -> ExitCode {
     let Cli { shared, command } = Cli::parse();
-    let Shared { connection, wait, output: format, color, quiet } = shared;
+    let Shared { connection, wait, output: format, json, color, quiet } = shared;
+    let format = if json { Format::Json } else { format };
     let mut context = Context { connection, wait, format, output: Output::new(color, quiet) };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -29,12 +29,30 @@ fn shared_options_stand_before_or_after_the_command() {
 }
 
 #[test]
+fn json_is_a_form_of_the_output_in_every_command() {
+    for line in [
+        "poke --json status",
+        "poke status --json",
+        "poke subscribe D f --json",
+        "poke publish D f Updated --json",
+        "poke publish D f Updated --json --data-json",
+        "poke publish --lines --json",
+        "poke end D f --json",
+        "poke bench --json",
+    ] {
+        assert!(parse(line).unwrap().shared.json, "{line}");
+    }
+    assert_eq!(refused("poke status --json --output text"), ErrorKind::ArgumentConflict);
+}
+
+#[test]
 fn subscribe_needs_a_domain_and_a_filter() {
     parse("poke subscribe D a b c --json --count 3 --timeout 10s --latest").unwrap();
     parse("poke subscribe D a --after e:42 --positions").unwrap();
     assert_eq!(refused("poke subscribe D"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("poke subscribe D a --latest --after e:42"), ErrorKind::ArgumentConflict);
     assert_eq!(refused("poke subscribe D a --count 0"), ErrorKind::ValueValidation);
+    parse("poke subscribe D a --after {\"epoch\":\"e\",\"sequence\":\"42\"}").unwrap();
     assert_eq!(refused("poke subscribe D a --after 42"), ErrorKind::ValueValidation);
     assert_eq!(refused("poke subscribe D a --timeout soon"), ErrorKind::ValueValidation);
 }
@@ -46,7 +64,7 @@ fn publish_takes_data_in_one_way() {
         "poke publish D f Updated",
         "poke publish D f -5",
         "poke publish D f -",
-        "poke publish D f --file x.json --json",
+        "poke publish D f --file x.json --data-json",
         "poke publish D f --string 42 --key k --customer c",
         "poke publish D f --lines --string",
         "poke publish --lines",
@@ -58,7 +76,7 @@ fn publish_takes_data_in_one_way() {
     assert_eq!(refused("poke publish"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("poke publish D --lines"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("poke publish D f x --file y"), ErrorKind::ArgumentConflict);
-    assert_eq!(refused("poke publish D f x --string --json"), ErrorKind::ArgumentConflict);
+    assert_eq!(refused("poke publish D f x --string --data-json"), ErrorKind::ArgumentConflict);
     assert_eq!(refused("poke publish D f x --lines"), ErrorKind::ArgumentConflict);
     assert_eq!(refused("poke publish D f --lines --key k"), ErrorKind::ArgumentConflict);
 }

@@ -117,13 +117,13 @@ pub(crate) fn resolve(flags: &Connection, environment: &Environment) -> Result<T
 type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result<Target, Failure> {
-    let profile = Chosen::find(flags, env, read)?;
+    let (profile, unread) = chosen(flags, env, read)?;
     // Only a profile that was named on the command line goes before the environment.
     let explicit = flags.profile.is_some();
     let meant = profile.as_ref().and_then(|chosen| chosen.profile.url.as_deref());
     let url =
         [flags.url.as_deref(), meant.filter(|_| explicit), env.url.as_deref(), meant].into_iter().flatten().next();
-    let url = checked_url(url.unwrap_or(DEFAULT_URL))?;
+    let url = url.unwrap_or(DEFAULT_URL);
 
     let elsewhere = meant.is_some_and(|meant| meant != url);
     let of_profile = || match &profile {
@@ -147,7 +147,20 @@ fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result
     let certificates = flags.files.clone().or(background).read(read)?;
     let withheld = elsewhere && token.is_none() && profile.as_ref().is_some_and(Chosen::has_token);
     let note = withheld.then(|| format!("the profile's token is not for {url}: it isn't sent. --token sends one"));
+    let note = unread.or(note);
     Ok(Target { url: url.to_owned(), token, certificates, note })
+}
+
+/// The profile in use, if there is one. A file that can't be read matters only to who needs it; for others it is a note.
+fn chosen(flags: &Connection, env: &Environment, read: Read<'_>) -> Result<(Option<Chosen>, Option<String>), Failure> {
+    match Chosen::find(flags, env, read) {
+        Ok(profile) => Ok((profile, None)),
+        Err(failure) if flags.profile.is_some() || env.profile.is_some() => Err(failure),
+        Err(failure) if flags.url.is_none() && env.url.is_none() => {
+            Err(failure.hint("mend it, or name the server by --url"))
+        }
+        Err(failure) => Ok((None, failure.message().map(|why| format!("no profile is used: {why}")))),
+    }
 }
 
 /// The profile in use, and where its file stands.
@@ -239,18 +252,6 @@ fn checked_token(token: &str, whence: &str) -> Result<String, Failure> {
         return Err(Failure::usage(format_args!("the token from {whence} has spaces or characters that no token has")));
     }
     Ok(token.to_owned())
-}
-
-fn checked_url(url: &str) -> Result<&str, Failure> {
-    if url.starts_with("unix:") {
-        return Ok(url);
-    }
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() && url.parse::<http::Uri>().is_ok() => Ok(url),
-        Some(_) => Err(Failure::usage(format_args!("{url:?} isn't a url; it looks like {DEFAULT_URL}"))),
-        None => Err(Failure::usage(format_args!("{url:?} needs a scheme, like {DEFAULT_URL}"))),
-    }
 }
 
 #[cfg(test)]

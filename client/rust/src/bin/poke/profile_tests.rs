@@ -126,6 +126,21 @@ fn a_broken_file_is_named_with_its_line_and_without_its_secrets() {
     let refused = refusal(&flags(), &env);
     assert!(refused.starts_with("/broken/poke/config.toml:3: "), "{refused}");
     assert!(refused.contains("urI") && !refused.contains("secret"), "{refused}");
+    assert!(refused.contains("--url"), "{refused}");
+}
+
+#[test]
+fn a_broken_file_matters_only_to_who_uses_it() {
+    let broken = || Environment { config_home: Some("/broken".into()), ..Environment::default() };
+    let by_flag = (Connection { url: some("http://x"), ..flags() }, broken());
+    let by_environment = (flags(), Environment { url: some("http://x"), ..broken() });
+    for (flags, env) in [&by_flag, &by_environment] {
+        let target = resolve_with(flags, env, &files).unwrap();
+        assert_eq!(target.url, "http://x");
+        assert!(target.note.is_some_and(|note| note.contains("config.toml:3")));
+    }
+    let asked = Connection { profile: some("dev"), ..by_flag.0 };
+    assert!(refusal(&asked, &broken()).contains("config.toml:3"));
 }
 
 #[test]
@@ -133,18 +148,6 @@ fn a_token_must_fit_a_header_and_is_not_repeated() {
     let flags = Connection { token_file: Some("/spaced".into()), ..flags() };
     let refused = refusal(&flags, &Environment::default());
     assert!(refused.contains("/spaced") && !refused.contains("two"), "{refused}");
-}
-
-#[test]
-fn a_url_needs_a_scheme_and_a_host() {
-    for url in ["localhost:8080", "ftp://x", "http://", "http://a b", ""] {
-        let flags = Connection { url: some(url), ..flags() };
-        assert!(refusal(&flags, &Environment::default()).contains("http://127.0.0.1:8080"), "{url}");
-    }
-    for url in ["https://poke.example.com", "http://[::1]:8080", "unix:///run/poke.sock"] {
-        let flags = Connection { url: some(url), ..flags() };
-        assert_eq!(target(&flags, &Environment::default()).0, url);
-    }
 }
 
 /// Files that hold their own names.

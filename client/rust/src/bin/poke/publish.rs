@@ -5,7 +5,7 @@ mod request;
 
 use std::time::Duration;
 
-use poke_client::{Publish, Published};
+use poke_client::{Position, Publish, Published};
 use serde::Serialize;
 
 use self::{lines::Lines, request::Request};
@@ -17,7 +17,8 @@ Examples:
   poke publish PLAYLIST playlist-id Updated               a string
   poke publish PLAYLIST playlist-id '{\"added\":\"track-7\"}' JSON
   poke publish PLAYLIST playlist-id --string 42           the string \"42\"
-  poke publish PLAYLIST playlist-id --file change.json
+  poke publish PLAYLIST playlist-id --file change.json --data-json
+  poke publish PLAYLIST playlist-id Updated --json        the answer as JSON
   jq -c .change app.log | poke publish PLAYLIST playlist-id --lines
   echo '{\"domain\":\"PLAYLIST\",\"filter\":\"1\",\"data\":\"Updated\"}' | poke publish --lines
 ";
@@ -108,7 +109,7 @@ async fn publish(request: &Request, server: &Server, timeout: Duration, context:
         publish = publish.customer(customer);
     }
     let published = server.client.publish(publish).await.map_err(|error| {
-        let failure = server.failure(&error);
+        let failure = server.call_failure(&error, timeout);
         // Nobody knows whether the poke was accepted. With its key, trying again is safe.
         if failure.is_uncertain() { failure.hint(format_args!("--key {key} makes a repeat safe")) } else { failure }
     })?;
@@ -127,7 +128,7 @@ async fn publish(request: &Request, server: &Server, timeout: Duration, context:
 struct Answer<'a> {
     domain: &'a str,
     filter: &'a str,
-    position: String,
+    position: Position,
     #[serde(skip_serializing_if = "Option::is_none")]
     local_receiver_count: Option<u32>,
     duplicate: bool,
@@ -138,7 +139,7 @@ impl<'a> Answer<'a> {
         Self {
             domain: &request.domain,
             filter: &request.filter,
-            position: published.position.to_string(),
+            position: published.position.clone(),
             local_receiver_count: published.local_receiver_count,
             duplicate: published.duplicate,
         }
@@ -146,7 +147,8 @@ impl<'a> Answer<'a> {
 
     fn text(&self) -> String {
         let name = interest_name(self.domain, self.filter);
-        let position = text::escape(&self.position);
+        let position = self.position.to_string();
+        let position = text::escape(&position);
         if self.duplicate {
             return format!("duplicate {name}  position {position}  nothing was sent again");
         }
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
 
     fn answer(local_receiver_count: Option<u32>, duplicate: bool) -> Answer<'static> {
-        Answer { domain: "PLAYLIST", filter: "p1", position: "e:42".to_owned(), local_receiver_count, duplicate }
+        Answer { domain: "PLAYLIST", filter: "p1", position: Position::new("e", 42), local_receiver_count, duplicate }
     }
 
     #[test]
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(
             json,
             serde_json::json!({
-                "domain": "PLAYLIST", "filter": "p1", "position": "e:42", "localReceiverCount": 3, "duplicate": false
+                "domain": "PLAYLIST", "filter": "p1", "position": {"epoch": "e", "sequence": "42"},
+                "localReceiverCount": 3, "duplicate": false
             })
         );
     }

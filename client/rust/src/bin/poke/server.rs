@@ -1,9 +1,9 @@
 //! The server that a command talks to, and what its errors mean for a user.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, iter, time::Duration};
 
-use poke_client::{Client, Code, Error, ErrorKind, TlsProblem};
-use tonic::{Request, Status, metadata::AsciiMetadataValue, transport::Channel};
+use poke_client::{Channel, Client, Code, Error, ErrorKind, TlsProblem};
+use tonic::{Request, Status, metadata::AsciiMetadataValue};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use crate::{
@@ -73,10 +73,31 @@ impl Server {
         request
     }
 
+    fn token_too_large(&self, error: &Error) -> Failure {
+        let token =
+            self.token.as_ref().map(|token| format!("; the token has {} bytes", text::thousands(token.len() as u64)));
+        let token = token.unwrap_or_default();
+        Failure::new(Exit::Refused, format_args!("the server refused: {}{token}", cause(error)))
+    }
+
     /// The time of a call was up.
     pub(crate) fn timed_out(&self, timeout: Duration) -> Failure {
         let after = text::duration(timeout);
         Failure::new(Exit::Timeout, format_args!("no answer from {} within {after}; --timeout allows more", self.url))
+    }
+
+    /// As [`Server::failure`], of a call that was tried for `timeout`: who waits for a server runs out of time.
+    pub(crate) fn call_failure(&self, error: &Error, timeout: Duration) -> Failure {
+        if self.wait && error.kind() == ErrorKind::Unavailable {
+            let why = if error.reason().is_some() { said(error) } else { cause(error) };
+            let after = text::duration(timeout);
+            let url = &self.url;
+            return Failure::new(
+                Exit::Timeout,
+                format_args!("no answer from {url} within {after} ({why}); --timeout allows more"),
+            );
+        }
+        self.failure(error)
     }
 
     /// What an error means for the user, and what they can do.
@@ -84,7 +105,12 @@ impl Server {
         let url = &self.url;
         match error.kind() {
             ErrorKind::Config | ErrorKind::Data => Failure::usage(with_cause(error)),
+            ErrorKind::Refused if error.http_status() == Some(431) => self.token_too_large(error),
             ErrorKind::Refused => refused(error),
+            ErrorKind::Protocol if error.http_status().is_some() => not_poke(url, error),
+            ErrorKind::Unavailable if error.http_status().is_some() => {
+                Failure::new(Exit::Unreachable, format_args!("{url} can't serve this now ({})", cause(error)))
+            }
             ErrorKind::Tls => insecure(url, error),
             ErrorKind::Unavailable if error.reason().is_some() => {
                 Failure::new(Exit::Unreachable, format_args!("{url} can't serve this now: {}", said(error)))
@@ -92,6 +118,12 @@ impl Server {
             ErrorKind::Unavailable if error.code() == Some(Code::DeadlineExceeded) => {
                 Failure::new(Exit::Timeout, format_args!("no answer from {url} in time; --timeout allows more"))
             }
+            ErrorKind::Unavailable if is_other_protocol(error) => Failure::new(
+                Exit::Unreachable,
+                format_args!(
+                    "{url} answers, but isn't a poke server (it doesn't speak HTTP/2): is it the right --url?"
+                ),
+            ),
             ErrorKind::Unavailable => Failure::new(
                 Exit::Unreachable,
                 format_args!("can't reach {url} ({}): is poke-server running? --url names another", cause(error)),
@@ -102,6 +134,34 @@ impl Server {
             ),
             _ => Failure::new(Exit::Unexpected, with_cause(error)),
         }
+    }
+}
+
+/// Something answers, in HTTP.
+fn not_poke(url: &str, error: &Error) -> Failure {
+    let status = error.http_status().unwrap_or_default();
+    let ours = error.http_server().is_some_and(|server| server.starts_with("poke-server"));
+    let hint = if ours {
+        "it is the admin port of one, which prints its main one when it starts"
+    } else {
+        "is it the right --url?"
+    };
+    Failure::new(Exit::Unreachable, format_args!("{url} answers, but isn't a poke server (HTTP {status}): {hint}"))
+}
+
+/// What answered made no sense as HTTP/2, as when a server of HTTP/1.1 listens there.
+fn is_other_protocol(error: &Error) -> bool {
+    let chain = iter::successors(Some(error as &dyn std::error::Error), |error| (*error).source());
+    let reasons = chain.filter_map(|error| error.downcast_ref::<h2::Error>()?.reason());
+    reasons.into_iter().any(|reason| matches!(reason, h2::Reason::FRAME_SIZE_ERROR | h2::Reason::PROTOCOL_ERROR))
+}
+
+/// What may be shown of a URL that is wrong: not its password.
+fn shown(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        (None, Some((_, rest))) => format!("…@{rest}"),
+        (_, None) => url.to_owned(),
     }
 }
 
@@ -116,7 +176,7 @@ fn build(url: &str, token: Option<&str>, certificates: &Certificates) -> Result<
     if let Some((certificate, key)) = &certificates.own {
         builder = builder.certificate(certificate.as_str(), key.as_str());
     }
-    builder.build().map_err(|error| Failure::usage(format_args!("{url}: {}", with_cause(&error))))
+    builder.build().map_err(|error| Failure::usage(format_args!("{}: {}", shown(url), cause(&error))))
 }
 
 fn insecure(url: &str, error: &Error) -> Failure {
@@ -167,12 +227,18 @@ pub(crate) fn cause(error: &Error) -> String {
     while let Some(source) = deepest.source() {
         deepest = source;
     }
-    let words = deepest.to_string();
+    let words = match deepest.downcast_ref::<Status>() {
+        // Its own text is for programmers.
+        Some(status) if !status.message().is_empty() => status.message().to_owned(),
+        Some(status) => status.code().description().to_owned(),
+        None => deepest.to_string(),
+    };
     words.split_once(" (os error").map_or(words.as_str(), |(words, _)| words).to_owned()
 }
 
 fn with_cause(error: &Error) -> String {
-    if error.source().is_some() { format!("{error}: {}", cause(error)) } else { error.to_string() }
+    let (words, cause) = (error.to_string(), cause(error));
+    if error.source().is_some() && !words.ends_with(&cause) { format!("{words}: {cause}") } else { words }
 }
 
 /// A code as the contract writes it: `NOT_FOUND`.
@@ -230,6 +296,21 @@ mod tests {
         assert_eq!(failure(Status::unavailable("tcp connect error")).0, Exit::Unreachable);
         let (exit, message) = failure(Status::unauthenticated("no token"));
         assert!(exit == Exit::Refused && message.contains("POKE_TOKEN"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn what_people_read_is_no_dump() {
+        let (_, message) = failure(Status::unavailable("the server is going away"));
+        assert!(message.contains("(the server is going away)"), "{message}");
+        let (_, message) = failure(Status::internal("h2 said no"));
+        assert!(!message.contains("code:") && message.contains("h2 said no"), "{message}");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        assert_eq!(shown("http://ann:secret@host:1"), "http://…@host:1");
+        assert_eq!(shown("ann:secret@host"), "…@host");
+        assert_eq!(shown("http://host:99999"), "http://host:99999");
     }
 
     #[test]

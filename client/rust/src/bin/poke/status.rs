@@ -28,9 +28,6 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// One JSON object, as --output json
-    #[arg(long, help_heading = "Output")]
-    json: bool,
     /// Ask whether the server takes subscriptions in this domain
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
@@ -48,7 +45,7 @@ pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure
         Ok(report) => report?,
         Err(_) => return Err(server.timed_out(args.timeout)),
     };
-    if args.json || context.json() {
+    if context.json() {
         context.output.json(&report)?;
     } else {
         let palette = context.output.palette();

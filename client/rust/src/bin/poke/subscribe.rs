@@ -5,7 +5,6 @@ mod record;
 
 use std::{
     collections::HashSet,
-    num::NonZeroU64,
     pin::pin,
     time::{Duration, SystemTime},
 };
@@ -13,7 +12,7 @@ use std::{
 use futures_util::FutureExt as _;
 use poke_client::{Event, Interest, Position, Reconnecting, Start, Subscription, Want};
 
-use self::{line::Columns, record::Record};
+use self::{line::Columns, record::Received};
 use crate::{
     Context, Exit, Failure, duration,
     output::{Format, Output},
@@ -24,8 +23,10 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Pokes, gaps, ends and refusals are printed to standard output; what the connection does goes to standard error.
-With --json every event is an object with an \"event\": poke, gap, ended, rejected, live, connected or reconnecting.
+Pokes, gaps, ends and refusals are printed to standard output, each with the time at which it came;
+what the connection does goes to standard error. With --json every event is an object with an
+\"event\" (poke, gap, ended, rejected, live, connected or reconnecting) and its \"receivedTime\"; a poke
+also has its \"publishTime\", by the server's clock.
 
 Examples:
   poke subscribe PLAYLIST playlist-id
@@ -33,6 +34,7 @@ Examples:
   poke subscribe PLAYLIST playlist-id --json | jq -c 'select(.event == \"poke\") | .data'
   poke subscribe PLAYLIST playlist-id --count 1 --timeout 30s    wait for one poke; exit code 5 if none comes
   poke subscribe PLAYLIST playlist-id --after \"$POSITION\"        go on where another one stopped
+  poke subscribe PLAYLIST playlist-id --json | jq -c .position   positions that --after takes
 ";
 
 /// Listens to interests and prints their pokes
@@ -47,22 +49,19 @@ pub(crate) struct Args {
     /// Which ones of their kind, for example ids of playlists
     #[arg(required = true, value_name = "FILTER")]
     filters: Vec<String>,
-    /// One JSON object a line, as --output json
-    #[arg(long, help_heading = "Output")]
-    json: bool,
     /// Print each event's position too; --after takes it. (JSON always has it)
     #[arg(long, help_heading = "Output")]
     positions: bool,
     /// Stop after this many pokes
-    #[arg(long, short = 'n', value_name = "N")]
-    count: Option<NonZeroU64>,
+    #[arg(long, short = 'n', value_name = "N", value_parser = count)]
+    count: Option<u64>,
     /// Stop after this time: with --count, exit code 5 says that fewer pokes came
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     /// Start with the newest poke that the server retains
     #[arg(long, conflicts_with = "after")]
     latest: bool,
-    /// Start with everything after a position that the server retains
+    /// Start with everything after a position that the server retains; also as JSON, {"epoch":…,"sequence":…}
     #[arg(long, value_name = "EPOCH:SEQ", value_parser = position)]
     after: Option<Position>,
     /// Pokes for the customer whom the token names, instead of those for everyone
@@ -85,8 +84,18 @@ impl Args {
     }
 }
 
-/// An epoch may hold colons; a sequence can't.
+fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a number of pokes, at least 1".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+/// As text or as JSON, so that what any command prints can be passed on. An epoch may hold colons; a sequence can't.
 fn position(text: &str) -> Result<Position, String> {
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| error.to_string());
+    }
     let parsed = text.rsplit_once(':').and_then(|(epoch, sequence)| Some(Position::new(epoch, sequence.parse().ok()?)));
     parsed.ok_or_else(|| "a position looks like EPOCH:SEQUENCE, as `poke publish` prints it".to_owned())
 }
@@ -94,8 +103,7 @@ fn position(text: &str) -> Result<Position, String> {
 pub(crate) async fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
     let server = context.server()?;
     let wants = args.wants();
-    let format = if args.json { Format::Json } else { context.format };
-    let mut listener = Listener::new(&wants, &args, format, &server, &mut context.output);
+    let mut listener = Listener::new(&wants, &args, context.format, &server, &mut context.output);
     let subscription = server.client.subscribe(wants);
     let done = listener.listen(subscription, args.timeout).await;
     listener.output.flush()?;
@@ -146,7 +154,7 @@ impl<'a> Listener<'a> {
             server,
             format,
             columns: Columns::new(&args.filters, args.positions),
-            count: args.count.map(NonZeroU64::get),
+            count: args.count,
             pokes: 0,
             ended: 0,
             rejected: 0,
@@ -191,14 +199,15 @@ impl<'a> Listener<'a> {
             Event::Reconnecting(reconnecting) => self.lost(reconnecting)?,
             _ => {}
         }
+        let now = SystemTime::now();
         match self.format {
             Format::Json => {
-                if let Some(record) = Record::of(event) {
+                if let Some(record) = Received::of(event, now) {
                     self.output.json(&record)?;
                 }
             }
             Format::Text => {
-                if let Some(line) = line::line(event, &self.columns, SystemTime::now(), self.output.palette()) {
+                if let Some(line) = line::line(event, &self.columns, now, self.output.palette()) {
                     self.output.line(&line)?;
                 }
             }
@@ -275,7 +284,8 @@ mod tests {
     fn an_epoch_may_hold_colons() {
         assert_eq!(position("a:b:42").unwrap(), Position::new("a:b", 42));
         assert_eq!(position(&Position::new("e", 7).to_string()).unwrap(), Position::new("e", 7));
-        for text in ["42", "e:", "e:x", ""] {
+        assert_eq!(position(r#"{"epoch":"a:b","sequence":"42"}"#).unwrap(), Position::new("a:b", 42));
+        for text in ["42", "e:", "e:x", "", "{}"] {
             assert!(position(text).is_err(), "{text}");
         }
     }

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
+use poke_client::Channel;
 use poke_proto::v1::{PublishRequest, poke_service_client::PokeServiceClient};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tonic::{Request, transport::Channel};
+use tonic::Request;
 
 use super::{plan::Plan, subscribers::why, tally::Tally, wire::stamped};
 use crate::{Failure, server::Server};

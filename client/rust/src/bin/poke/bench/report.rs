@@ -9,7 +9,7 @@ use super::{
     tally::{Percentiles, Tally},
 };
 use crate::{
-    Exit, Failure,
+    Exit, Failure, duration,
     output::{Paint, Palette},
     text,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Latency {
 
 impl From<Percentiles> for Latency {
     fn from(Percentiles { p50, p99, p999, max }: Percentiles) -> Self {
-        let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
+        let millis = |time: Option<Duration>| time.map(duration::millis);
         Self { p50_ms: millis(p50), p99_ms: millis(p99), p999_ms: millis(p999), max_ms: millis(max) }
     }
 }
@@ -66,7 +66,7 @@ impl Report {
             interests: plan.interests,
             publishers: plan.publishers,
             data_bytes: plan.size,
-            duration_seconds: sending.as_secs_f64(),
+            duration_seconds: rounded(sending.as_secs_f64()),
             asked_publishes_per_second: plan.rate,
             published: tally.all_published(),
             publishes_per_second: per_second(tally.all_published(), sending),
@@ -143,7 +143,12 @@ fn good_if_none(n: u64, palette: Palette, otherwise: Paint) -> String {
 }
 
 fn per_second(n: u64, duration: Duration) -> f64 {
-    if duration.is_zero() { 0.0 } else { n as f64 / duration.as_secs_f64() }
+    if duration.is_zero() { 0.0 } else { rounded(n as f64 / duration.as_secs_f64()) }
+}
+
+/// To three digits behind the point.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use poke_client::Channel;
 use poke_proto::v1::{Interest, SubscribeRequest, Subscription};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
-use tonic::{Request, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
+use tonic::{Request, Status, client::Grpc, codegen::http::uri::PathAndQuery};
 
 use super::{
     plan::Plan,
@@ -72,7 +73,7 @@ impl Listener {
         turn: OwnedSemaphorePermit,
     ) -> Result<(), Status> {
         let mut client = Grpc::new(channel);
-        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        client.ready().await?;
         let mut events = client.server_streaming(request, SUBSCRIBE, Lean).await?.into_inner();
         let mut turn = Some(turn);
         while let Some(seen) = events.message().await? {

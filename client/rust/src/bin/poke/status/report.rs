@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::{
-    Exit, Failure,
+    Exit, Failure, duration,
     output::{Paint, Palette},
     server::code_name,
     text,
@@ -106,7 +106,8 @@ fn positive(duration: Option<&prost_types::Duration>) -> Option<Duration> {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let millis = |duration| positive(duration).map(|duration| duration.as_secs_f64() * 1e3);
+        let millis =
+            |duration| positive(duration).map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         let limits = self.welcome.as_ref().and_then(|welcome| welcome.limits.as_ref()).map(|limits| {
             json!({
                 "maxInterests": limits.max_interests,
@@ -119,7 +120,7 @@ impl Serialize for Report {
             "url": self.url,
             "health": self.health,
             "version": self.version,
-            "roundTripMs": self.round_trip.as_secs_f64() * 1e3,
+            "roundTripMs": duration::millis(self.round_trip),
             "limits": limits,
             "heartbeatIntervalMs": self.welcome.as_ref().and_then(|welcome| millis(welcome.heartbeat_interval.as_ref())),
         });
@@ -197,7 +198,7 @@ domain      PLAYLIST: open to you"
     fn programs_read_numbers() {
         let json = json!(report("serving", Some(rejected())));
         assert_eq!(json["limits"]["maxPokeBytes"], json!(131_072));
-        assert_eq!(json["limits"]["retentionWindowMs"], json!(600_000.0));
+        assert_eq!(json["limits"]["retentionWindowMs"], json!(600_000));
         assert_eq!(json["domain"]["reason"], json!("UNKNOWN_DOMAIN"));
         assert_eq!(json["roundTripMs"], json!(0.412));
     }

@@ -38,7 +38,8 @@ struct Row<'a> {
     says: String,
 }
 
-/// The line of an event; none for what the connection does. `now` is for events without a time of their own.
+/// The line of an event; none for what the connection does. It begins with `now`, when the event came: only a poke has
+/// another time, and that is of another clock.
 pub(crate) fn line(event: &Event, columns: &Columns, now: SystemTime, palette: Palette) -> Option<String> {
     Row::of(event, now, palette).map(|row| row.lay_out(columns, palette))
 }
@@ -47,7 +48,7 @@ impl<'a> Row<'a> {
     fn of(event: &'a Event, now: SystemTime, palette: Palette) -> Option<Self> {
         Some(match event {
             Event::Poke(poke) => Self {
-                time: poke.publish_time,
+                time: now,
                 what: "poke",
                 paint: Paint::Good,
                 interest: &poke.interest,

@@ -3,29 +3,45 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use poke_client::{Audience, Data, Event, GapReason, Interest, Outcome};
+use poke_client::{Audience, Data, Event, GapReason, Interest, Outcome, Position};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::server::{cause, code_name};
 
-/// One event. Names are those of protobuf's JSON, but a position is one string, as `--after` takes it.
+/// One event, and when it came.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Received<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
+    received_time: Option<String>,
+}
+
+impl<'a> Received<'a> {
+    /// Nothing for an event that this version doesn't know.
+    pub(crate) fn of(event: &'a Event, now: SystemTime) -> Option<Self> {
+        Some(Self { record: Record::of(event)?, received_time: time(now) })
+    }
+}
+
+/// One event. Names and values are those of protobuf's JSON.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub(crate) enum Record<'a> {
+enum Record<'a> {
     Poke {
         #[serde(flatten)]
         interest: Key<'a>,
         #[serde(flatten)]
         data: Content,
-        position: String,
+        position: &'a Position,
         publish_time: Option<String>,
     },
     Gap {
         #[serde(flatten)]
         interest: Key<'a>,
         reason: &'static str,
-        position: String,
+        position: &'a Position,
         #[serde(skip_serializing_if = "Option::is_none")]
         missed_count: Option<i64>,
         reload_after_ms: u128,
@@ -35,7 +51,7 @@ pub(crate) enum Record<'a> {
         interest: Key<'a>,
         #[serde(flatten)]
         data: Content,
-        position: String,
+        position: &'a Position,
     },
     Rejected {
         #[serde(flatten)]
@@ -49,7 +65,7 @@ pub(crate) enum Record<'a> {
     Live {
         #[serde(flatten)]
         interest: Key<'a>,
-        position: String,
+        position: &'a Position,
         outcome: &'static str,
     },
     Connected {
@@ -63,7 +79,7 @@ pub(crate) enum Record<'a> {
 
 /// An interest.
 #[derive(Debug, Serialize)]
-pub(crate) struct Key<'a> {
+struct Key<'a> {
     domain: &'a str,
     filter: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +89,7 @@ pub(crate) struct Key<'a> {
 /// Data: absent when undefined.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Content {
+struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,26 +97,25 @@ pub(crate) struct Content {
 }
 
 impl<'a> Record<'a> {
-    /// Nothing for an event that this version doesn't know.
-    pub(crate) fn of(event: &'a Event) -> Option<Self> {
+    fn of(event: &'a Event) -> Option<Self> {
         Some(match event {
             Event::Poke(poke) => Self::Poke {
                 interest: Key::of(&poke.interest),
                 data: Content::of(poke.data.as_ref()),
-                position: poke.position.to_string(),
+                position: &poke.position,
                 publish_time: time(poke.publish_time),
             },
             Event::Gap(gap) => Self::Gap {
                 interest: Key::of(&gap.interest),
                 reason: gap_reason(gap.reason),
-                position: gap.position.to_string(),
+                position: &gap.position,
                 missed_count: gap.missed_count,
                 reload_after_ms: gap.reload_after.as_millis(),
             },
             Event::Ended(ended) => Self::Ended {
                 interest: Key::of(&ended.interest),
                 data: Content::of(ended.data.as_ref()),
-                position: ended.position.to_string(),
+                position: &ended.position,
             },
             Event::Rejected(rejected) => Self::Rejected {
                 interest: Key::of(&rejected.interest),
@@ -111,7 +126,7 @@ impl<'a> Record<'a> {
             },
             Event::Live(live) => Self::Live {
                 interest: Key::of(&live.interest),
-                position: live.position.to_string(),
+                position: &live.position,
                 outcome: outcome(live.outcome),
             },
             Event::Connected(connected) => Self::Connected { stream_id: &connected.stream_id },
@@ -177,13 +192,16 @@ mod tests {
     #[test]
     fn a_poke_is_one_flat_object() {
         let data = Content::of(Some(&Data::from_json(r#"{"n":1}"#).unwrap()));
-        let (position, publish_time) = ("e:42".to_owned(), time(SystemTime::UNIX_EPOCH));
-        let poke = Record::Poke { interest: key(), data, position, publish_time };
+        let position = Position::new("e", 42);
+        let record =
+            Record::Poke { interest: key(), data, position: &position, publish_time: time(SystemTime::UNIX_EPOCH) };
+        let received_time = time(SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1));
         assert_eq!(
-            json!(poke),
+            json!(Received { record, received_time }),
             json!({
-                "event": "poke", "domain": "PLAYLIST", "filter": "p1", "data": {"n": 1}, "position": "e:42",
-                "publishTime": "1970-01-01T00:00:00.000000Z"
+                "event": "poke", "domain": "PLAYLIST", "filter": "p1", "data": {"n": 1},
+                "position": {"epoch": "e", "sequence": "42"},
+                "publishTime": "1970-01-01T00:00:00.000000Z", "receivedTime": "1970-01-01T00:00:00.001000Z"
             })
         );
     }
@@ -202,7 +220,7 @@ mod tests {
         let gap = Record::Gap {
             interest: Key::of(&interest),
             reason: gap_reason(GapReason::Lagged),
-            position: "e:42".to_owned(),
+            position: &Position::new("e", 42),
             missed_count: Some(3),
             reload_after_ms: 0,
         };
@@ -210,7 +228,7 @@ mod tests {
             json!(gap),
             json!({
                 "event": "gap", "domain": "PLAYLIST", "filter": "p1", "audience": "AUDIENCE_CUSTOMER",
-                "reason": "LAGGED", "position": "e:42", "missedCount": 3, "reloadAfterMs": 0
+                "reason": "LAGGED", "position": {"epoch": "e", "sequence": "42"}, "missedCount": 3, "reloadAfterMs": 0
             })
         );
         let rejected = Record::Rejected {

@@ -1,0 +1,108 @@
+//! The `poke` command against the real server: what scripts and people count on.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    process::Output,
+};
+
+use poke_tests::{
+    Config, Server,
+    tools::{Listener, poke, run},
+};
+use serde_json::Value;
+
+async fn poke_with(url: &str, arguments: &[&str]) -> Output {
+    let mut command = poke(url);
+    command.args(arguments);
+    run(command).await
+}
+
+fn printed(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("one object of JSON")
+}
+
+/// The exit code and what a person reads.
+fn said(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn json_is_the_form_of_every_commands_output_and_a_position_looks_the_same_in_all() {
+    let server = Server::start(Config::new()).await;
+    let url = server.url();
+    let mut listening = poke(&url);
+    listening.args(["subscribe", "PLAYLIST", "json", "--json", "--count", "1"]);
+    let listener = Listener::start(listening);
+    while listener.next()["event"] != "live" {}
+
+    let published = printed(&poke_with(&url, &["publish", "PLAYLIST", "json", "Updated", "--json"]).await);
+    assert!(published["position"]["epoch"].is_string() && published["position"]["sequence"].is_string());
+    let poke = listener.next();
+    assert_eq!((&poke["event"], &poke["data"]), (&"poke".into(), &"Updated".into()));
+    assert_eq!(poke["position"], published["position"]);
+    assert!(poke["publishTime"].is_string() && poke["receivedTime"].is_string(), "{poke}");
+
+    let ended = printed(&poke_with(&url, &["end", "PLAYLIST", "json", "--json"]).await);
+    assert!(ended["position"]["sequence"].is_string(), "{ended}");
+    assert_eq!(printed(&poke_with(&url, &["status", "--json"]).await)["health"], "serving");
+
+    // What was printed can be passed on.
+    let after = published["position"].to_string();
+    let resumed = poke_with(&url, &["subscribe", "PLAYLIST", "json", "--after", &after]).await;
+    assert_eq!(said(&resumed).0, Some(6), "{resumed:?}");
+    assert!(String::from_utf8_lossy(&resumed.stdout).contains("ended"), "{resumed:?}");
+}
+
+#[tokio::test]
+async fn an_error_says_what_is_wrong_and_dumps_nothing() {
+    let server = Server::start(Config::new()).await;
+    let admin = format!("http://{}", server.admin_address());
+    let large = "x".repeat(17_000);
+    for command in
+        [&["publish", "PLAYLIST", "f"][..], &["subscribe", "PLAYLIST", "f"], &["end", "PLAYLIST", "f"], &["status"]]
+    {
+        let wrong_port = said(&poke_with(&admin, command).await);
+        assert_eq!(wrong_port.0, Some(4));
+        assert!(wrong_port.1.contains("isn't a poke server (HTTP 405): it is the admin port"), "{wrong_port:?}");
+
+        let too_large = said(&poke_with(&server.url(), &[command, &["--token", &large]].concat()).await);
+        assert_eq!(too_large.0, Some(3));
+        assert!(too_large.1.contains("headers are too large") && too_large.1.contains("17,000"), "{too_large:?}");
+
+        for url in ["http://127.0.0.1:99999", "http://ann:secret@127.0.0.1:1", "http://127.0.0.1:1/path"] {
+            let refused = said(&poke_with(url, command).await);
+            assert_eq!(refused.0, Some(2), "{refused:?}");
+            assert!(!refused.1.contains("secret") && refused.1.contains("the URL"), "{refused:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_server_that_does_not_come_runs_out_of_time() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound");
+    let url = format!("http://{nobody}");
+    for command in
+        [&["publish", "PLAYLIST", "f"][..], &["subscribe", "PLAYLIST", "f"], &["end", "PLAYLIST", "f"], &["status"]]
+    {
+        assert_eq!(said(&poke_with(&url, command).await).0, Some(4));
+        assert_eq!(said(&poke_with(&url, &[command, &["--wait", "--timeout", "1s"]].concat()).await).0, Some(5));
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_another_protocol_is_said_to_be_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(answer);
+            // Until the client leaves: a reset could overtake the answer.
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let (exit, said) = said(&poke_with(&url, &["status"]).await);
+    assert!(exit == Some(4) && said.contains("doesn't speak HTTP/2"), "{said}");
+}
