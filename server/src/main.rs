@@ -65,7 +65,11 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     let domains = invocation.config.domains.clone();
     let others = domains.others.map(|others| ("*".to_owned(), others));
     let customers = domains.named.into_iter().chain(others).filter(|(_, domain)| domain.audience == Audience::Customer);
-    let server = Server::bind(invocation.config).await?;
+    let server = tokio::select! {
+        bound = Server::bind(invocation.config) => bound?,
+        // It may be waiting for an address.
+        () = signals.next() => return Ok(()),
+    };
     let server = if invocation.dev { server.with_local_names_only() } else { server };
     for (name, _) in customers {
         tracing::warn!(

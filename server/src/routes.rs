@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,7 +15,7 @@ use futures_util::{
 use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{body::Body, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, Service, service_fn};
@@ -154,12 +155,14 @@ impl<B: Backplane> Default for Page<B> {
 
 impl<B: Backplane> http_body::Body for Page<B> {
     type Data = Chunk;
-    type Error = Status;
+    type Error = Box<dyn Error + Send + Sync>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Status>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Self::Error>>> {
         match self.get_mut() {
-            Self::Pokes(answer) => Pin::new(answer).poll_frame(cx).map_err(|never| match never {}),
-            Self::Other(body) => Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(Chunk::from)),
+            Self::Pokes(answer) => Pin::new(answer).poll_frame(cx).map_err(Into::into),
+            Self::Other(body) => {
+                Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(Chunk::from)).map_err(Into::into)
+            }
         }
     }
 

@@ -57,10 +57,10 @@ impl Server {
         let tls = Tls::new(&config.tls, Arc::clone(&metrics))?.map(Arc::new);
         let mut listeners = Vec::new();
         for address in &config.listen.addresses {
-            listeners.push(Listener::bind(address, config.listen.reuse_port).await?);
+            listeners.push(Listener::bind(address, config.listen.wait).await?);
         }
         let admin = match &config.admin.listen {
-            Some(address) => Some(Listener::bind(address, false).await?),
+            Some(address) => Some(Listener::bind(address, config.listen.wait).await?),
             None => None,
         };
         Ok(Self { config, metrics, tls, listeners, admin, local_names: false })

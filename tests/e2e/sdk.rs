@@ -387,11 +387,11 @@ async fn after_sigterm_and_a_late_successor_every_subscriber_goes_on_with_a_gap_
 async fn a_rolling_replacement_on_one_address_misses_nothing() {
     let overlapping = || {
         // The new server replays what it has, so let that be all that is published while the old one's streams move.
-        let config = Config::new().set("listen.reuse_port", true).set("retention.pokes", 10_000);
+        let config = Config::new().set("retention.pokes", 10_000);
         config.text("drain.window", "2s").text("stream.reconnect_spread", "1s")
     };
     let mut old = Server::start(overlapping()).await;
-    let (address, url) = (old.address(), old.url());
+    let url = old.url();
     let (stop, last) = watch::channel(None);
     let mut subscribers = JoinSet::new();
     for _ in 0..50 {
@@ -401,8 +401,7 @@ async fn a_rolling_replacement_on_one_address_misses_nothing() {
     }
     let publishing = Publishing::start(&url, "rolling");
     for _ in 0..3 {
-        let new = Server::start(overlapping().listen(address)).await;
-        old.sigterm();
+        let new = old.replace(overlapping()).await;
         assert_eq!(old.exited().await.code(), Some(0));
         old = new;
     }

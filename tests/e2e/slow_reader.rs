@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use poke_tests::{
     Config, Event, Server, Stream,
-    frames::Connection,
+    frames::{Connection, kind},
     interest, new_pokes, refusal, text,
     v1::{Outcome, SubscribeRequest, poke_service_client::PokeServiceClient},
     within,
@@ -86,6 +86,48 @@ async fn a_stalled_reader_ends_with_a_status_of_its_own() {
 
     publisher.poke(&ours, "goes on").await;
     assert_eq!(reads.data(1).await, ["goes on"]);
+}
+
+/// One poke that is larger than the client's window: the rest of it waits in the server, and nothing comes after it.
+#[tokio::test]
+async fn a_single_poke_that_is_not_read_is_a_stall() {
+    let config = Config::new().text("stream.stall_timeout", "1s").text("stream.heartbeat_interval", "60s");
+    let server = Server::start(config).await;
+    let mut stalled = Connection::open_with_window(server.address(), 65_535).await;
+    stalled.call("Subscribe", &SubscribeRequest { subscriptions: vec![new_pokes(interest("large"))] });
+    stalled.flush().await.unwrap();
+    server.metric_becomes("poke_topics", |topics| topics == 1.0).await;
+    server.publisher().await.publish(&interest("large"), text(&"x".repeat(131_000))).await;
+    server.metric_becomes("poke_streams_open", |streams| streams == 0.0).await;
+    assert_eq!(server.metrics().await.sum_where("poke_streams_ended_total", "stalled"), 1.0);
+}
+
+#[tokio::test]
+async fn a_stalled_stream_beside_a_healthy_one_is_let_go_alone() {
+    let config = Config::new().text("stream.stall_timeout", "1s").text("retention.window", "1s");
+    let server = Server::start(config).await;
+    let mut publisher = server.publisher().await;
+    let mut connection = Connection::open_with_window(server.address(), 10_000).await;
+    let subscribe = |filter| SubscribeRequest { subscriptions: vec![new_pokes(interest(filter))] };
+    let (healthy, stalled) =
+        (connection.call("Subscribe", &subscribe("read")), connection.call("Subscribe", &subscribe("unread")));
+    connection.flush().await.unwrap();
+    server.metric_becomes("poke_topics", |topics| topics == 2.0).await;
+    publisher.publish(&interest("unread"), text(&"x".repeat(131_000))).await;
+
+    let reset = loop {
+        let frame = connection.next().await.expect("the other stream of the connection is healthy");
+        if frame.kind == kind::RST_STREAM {
+            break frame;
+        }
+    };
+    assert_eq!((reset.stream, &reset.payload[..]), (stalled, &[0, 0, 0, 8][..]), "CANCEL");
+    server.metric_becomes("poke_streams_stalled", |streams| streams == 0.0).await;
+    server.metric_becomes("poke_topics", |topics| topics == 1.0).await;
+
+    publisher.poke(&interest("read"), "goes on").await;
+    let frame = connection.next().await.expect("the stream goes on");
+    assert_eq!((frame.kind, frame.stream), (kind::DATA, healthy));
 }
 
 #[tokio::test]

@@ -82,12 +82,11 @@ async fn it_moves_before_it_breaks_when_its_stream_ages() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs grpcio: tests/run foreign"]
 async fn it_moves_to_a_new_server_on_the_same_address() {
-    let config = || Config::new().set("listen.reuse_port", true).text("drain.window", "2s");
+    let config = || Config::new().text("drain.window", "2s");
     let mut old = Server::start(config()).await;
     let listeners: Vec<_> = (0..5).map(|_| listen(&old, &["rolling"])).collect();
     old.publisher().await.poke(&interest("rolling"), "old").await;
-    let new = Server::start(config().listen(old.address())).await;
-    old.sigterm();
+    let new = old.replace(config()).await;
     assert_eq!(old.exited().await.code(), Some(0));
     new.publisher().await.poke(&interest("rolling"), "new").await;
     for listener in &listeners {

@@ -28,7 +28,7 @@ fn session() -> Vec<Edit> {
     SESSION.lines().map(parse).collect()
 }
 
-/// Ages of a few seconds, so that each stream moves several times; and room for a successor on the same port.
+/// Ages of a few seconds, so that each stream moves several times.
 fn restless() -> Config {
     Config::new()
         .text("stream.max_age", "4s")
@@ -36,7 +36,6 @@ fn restless() -> Config {
         .text("stream.move_timeout", "4s")
         .text("stream.reconnect_spread", "500ms")
         .text("drain.window", "2s")
-        .set("listen.reuse_port", true)
 }
 
 async fn publish_by_command(url: &str, edit: &Edit, key: &str) {
@@ -178,8 +177,7 @@ async fn everyone_sees_the_edits_of_their_playlist_complete_and_in_order_or_a_ga
             proxy.cut();
         }
         if i == 200 {
-            let new = Server::start(restless().listen(address)).await;
-            server.sigterm();
+            let new = server.replace(restless()).await;
             assert_eq!(server.exited().await.code(), Some(0));
             server = new;
         }

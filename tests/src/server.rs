@@ -146,6 +146,12 @@ impl Server {
         self.exited().await;
     }
 
+    /// Starts a successor, which waits for the address, and asks this one to go away.
+    pub async fn replace(&self, config: Config) -> Self {
+        let config = config.listen(self.address).text("listen.wait", "60s");
+        tokio::join!(Self::start(config), async { self.sigterm() }).0
+    }
+
     /// Waits until the process has ended.
     pub async fn exited(&mut self) -> ExitStatus {
         eventually("the server to exit", async || self.child.try_wait().expect("the server is our child")).await

@@ -90,13 +90,13 @@ impl Config {
 pub struct Listen {
     /// The addresses; at least one.
     pub addresses: Vec<Address>,
-    /// Whether another process may listen on the same TCP port at the same time.
-    pub reuse_port: bool,
+    /// How long to wait for an address that another process has.
+    pub wait: Duration,
 }
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { addresses: vec![Address::Tcp(([127, 0, 0, 1], 8080).into())], reuse_port: false }
+        Self { addresses: vec![Address::Tcp(([127, 0, 0, 1], 8080).into())], wait: Duration::ZERO }
     }
 }
 

@@ -33,9 +33,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("listen.addresses", List(ADDRESS), |c: &mut Config| &mut c.listen.addresses,
             "Where clients connect. [::] takes IPv4 as well; port 0 asks for a free one. Loopback by default, since \
              the server doesn't authenticate anyone yet."),
-        setting("listen.reuse_port", Switch, |c| &mut c.listen.reuse_port,
-            "Let another process listen on the same TCP ports, so that a new server can start before the old one \
-             drains. Off, since it also hides that a forgotten server still runs."),
+        setting("listen.wait", Span(Duration::ZERO..=secs(600)), |c| &mut c.listen.wait,
+            "How long to wait for an address that another process has. Start a new server with 60s and then stop the old \
+             one: it takes over as soon as the old one accepts nothing any more. 0s by default, so that a forgotten \
+             server is noticed."),
         setting("tls.certificate", OrOff(FilePath), |c| &mut c.tls.certificate,
             "A PEM file: the server's certificate first, then its intermediate ones. With it TCP connections are \
              encrypted; UNIX sockets stay plain. A new one is taken while the server runs, as soon as the file changes."),

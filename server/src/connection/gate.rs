@@ -127,7 +127,7 @@ mod tests {
         let second = gate.waker(0b10);
         let woken = poll(&gate, &task, |woken| {
             if woken == 0b01 {
-                second.wake_by_ref()
+                second.wake_by_ref();
             }
         });
         assert_eq!(woken, (vec![0b01, 0b10], 0));

@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Peer, tls::PeerIdentity};
-use crate::stream::Tally;
+use crate::stream::{Link, Tally};
 
 /// An open connection, shared by its task, its requests and the table of connections.
 pub struct Connection {
@@ -140,11 +140,6 @@ impl Connection {
         self.greeted.load(Ordering::Relaxed)
     }
 
-    /// The count of its streams.
-    pub(super) fn tally(&self) -> &Tally {
-        &self.streams
-    }
-
     /// A request begins.
     pub(super) fn begin(&self) {
         self.greet();
@@ -166,6 +161,24 @@ impl Connection {
     /// In milliseconds.
     fn age(&self) -> u64 {
         u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Link for Connection {
+    fn retire(&self) {
+        self.retire();
+    }
+
+    fn is_retired(&self) -> bool {
+        self.is_retired()
+    }
+
+    fn close(&self) {
+        self.close();
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.streams
     }
 }
 

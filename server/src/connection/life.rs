@@ -92,10 +92,9 @@ impl Http {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mut exchanges = Exchanges::default();
-        let spawner = exchanges.spawner().clone();
         let socket = TokioIo::new(Watched::new(socket, Arc::clone(connection)));
-        let requests = Requests { service, connection: Arc::clone(connection), spawner: spawner.clone() };
-        let mut http = pin!(self.builder(spawner).serve_connection(socket, requests).into_owned());
+        let requests = Requests { service, connection: Arc::clone(connection) };
+        let mut http = pin!(self.builder(exchanges.spawner()).serve_connection(socket, requests).into_owned());
         let mut orders = pin!(orders(connection, &self.limits));
         let gate = Gate::new(ORDERS | EXCHANGES | HTTP);
         let [for_orders, for_exchanges, for_http] = [ORDERS, EXCHANGES, HTTP].map(|source| gate.waker(source));

@@ -9,7 +9,10 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::{
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    time::{Instant, sleep},
+};
 use tokio_util::either::Either;
 
 use crate::config::Address;
@@ -29,6 +32,9 @@ pub struct BindError {
     source: io::Error,
 }
 
+/// How soon an address that was taken is tried again: less than a client needs to notice.
+const RETRY: Duration = Duration::from_millis(20);
+
 /// A bound address. Dropping it closes it, and removes the file of a UNIX socket.
 #[derive(Debug)]
 pub struct Listener {
@@ -43,17 +49,29 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    /// Binds an address. `reuse_port` lets another process do the same at the same time; TCP only.
+    /// Binds an address. If it is taken, waits so long for whoever has it to leave.
     ///
     /// # Errors
-    /// When the address is taken or isn't this machine's. A UNIX socket's file that no process listens on any more is
+    /// When the address stays taken or isn't this machine's. A UNIX socket's file that no process listens on any more is
     /// replaced; any other file is left alone.
-    pub async fn bind(address: &Address, reuse_port: bool) -> Result<Self, BindError> {
-        let bound = match address {
-            Address::Tcp(address) => bind_tcp(*address, reuse_port),
-            Address::Unix(path) => bind_unix(path).await,
-        };
-        bound.map_err(|source| BindError { address: address.clone(), source })
+    pub async fn bind(address: &Address, wait: Duration) -> Result<Self, BindError> {
+        let until = Instant::now() + wait;
+        let mut is_waiting = false;
+        loop {
+            let bound = match address {
+                Address::Tcp(address) => bind_tcp(*address),
+                Address::Unix(path) => bind_unix(path).await,
+            };
+            match bound {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {}
+                bound => return bound.map_err(|source| BindError { address: address.clone(), source }),
+            }
+            if !std::mem::replace(&mut is_waiting, true) {
+                tracing::info!(%address, ?wait, "waiting for another process to leave the address");
+            }
+            // The system tells nobody when an address becomes free.
+            sleep(RETRY).await;
+        }
     }
 
     /// Where it listens, with the port that the system chose.
@@ -104,11 +122,10 @@ pub(super) fn prepare(socket: &Socketed, patience: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<Listener> {
+fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // So that a restart needn't wait for the connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(reuse_port)?;
     if address.is_ipv6() {
         // Dual-stack for [::], whatever the system's default.
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -177,7 +194,7 @@ mod tests {
     }
 
     async fn bind(text: &str) -> Result<Listener, BindError> {
-        Listener::bind(&text.parse().unwrap(), false).await
+        Listener::bind(&text.parse().unwrap(), Duration::ZERO).await
     }
 
     fn port(listener: &Listener) -> u16 {
@@ -198,15 +215,25 @@ mod tests {
     #[tokio::test]
     async fn a_taken_address_is_named() {
         let first = bind("127.0.0.1:0").await.unwrap();
-        let again = Listener::bind(first.address(), false).await.unwrap_err();
+        let again = Listener::bind(first.address(), Duration::ZERO).await.unwrap_err();
         assert!(again.to_string().starts_with(&format!("can't listen on {}: ", first.address())), "{again}");
     }
 
     #[tokio::test]
-    async fn a_port_is_shared_only_when_both_say_so() {
-        let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), true).await.unwrap();
-        assert!(Listener::bind(first.address(), true).await.is_ok());
-        assert!(Listener::bind(first.address(), false).await.is_err());
+    async fn a_successor_waits_until_the_address_is_free() {
+        let path = path("waits");
+        for address in ["127.0.0.1:0".parse().unwrap(), Address::Unix(path)] {
+            let first = Listener::bind(&address, Duration::ZERO).await.unwrap();
+            let address = first.address().clone();
+            let wait = Duration::from_secs(20);
+            let successor =
+                tokio::spawn(async move { Listener::bind(&address, wait).await.map(|bound| bound.address().clone()) });
+            tokio::task::yield_now().await;
+            assert!(!successor.is_finished());
+            let address = first.address().clone();
+            drop(first);
+            assert_eq!(successor.await.unwrap().unwrap(), address);
+        }
     }
 
     #[tokio::test]
@@ -216,8 +243,8 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let address = Address::Unix(path.clone());
-        let live = Listener::bind(&address, false).await.unwrap();
-        let refused = Listener::bind(&address, false).await.unwrap_err();
+        let live = Listener::bind(&address, Duration::ZERO).await.unwrap();
+        let refused = Listener::bind(&address, Duration::ZERO).await.unwrap_err();
         assert!(refused.to_string().contains("another process listens on it"), "{refused}");
         // The attempt did the live one no harm: only its probe waits to be accepted.
         let (accepted, connected) = tokio::join!(live.accept(), UnixStream::connect(&path));
@@ -230,7 +257,7 @@ mod tests {
     async fn a_file_that_is_no_socket_is_left_alone() {
         let path = path("file");
         fs::write(&path, "precious").unwrap();
-        assert!(Listener::bind(&Address::Unix(path.clone()), false).await.is_err());
+        assert!(Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
     }
@@ -238,9 +265,9 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_another_process_has_replaced_is_left_alone() {
         let path = path("replaced");
-        let old = Listener::bind(&Address::Unix(path.clone()), false).await.unwrap();
+        let old = Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.unwrap();
         fs::remove_file(&path).unwrap();
-        let new = Listener::bind(&Address::Unix(path.clone()), false).await.unwrap();
+        let new = Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.unwrap();
         drop(old);
         assert!(path.exists());
         drop(new);

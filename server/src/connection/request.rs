@@ -7,16 +7,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::{Service, ServiceExt, util::Oneshot};
 
-use super::{
-    Connection,
-    exchange::{Exchange, Spawner},
-};
+use super::Connection;
 use crate::stream::Link;
 
 /// The header `server` of every answer.
@@ -26,7 +23,6 @@ const SERVER: HeaderValue = HeaderValue::from_static(concat!("poke-server/", env
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) connection: Arc<Connection>,
-    pub(super) spawner: Spawner,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
@@ -38,12 +34,8 @@ where
     type Future = Answering<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let is_http2 = request.version() == Version::HTTP_2;
-        let exchange = Exchange::new(Arc::clone(&self.connection), !is_http2);
-        if is_http2 {
-            self.spawner.expect(Arc::clone(&exchange));
-        }
-        request.extensions_mut().insert(exchange as Arc<dyn Link>);
+        let link: Arc<dyn Link> = Arc::clone(&self.connection) as _;
+        request.extensions_mut().insert(link);
         let open = OpenRequest::begin(&self.connection);
         Answering { answer: self.service.clone().oneshot(request), open: Some(open) }
     }

@@ -56,9 +56,9 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..2 * STRIPES {
                 scope.spawn(|| {
-                    (0..100).for_each(|_| {
+                    for _ in 0..100 {
                         number.inc();
-                    })
+                    }
                 });
             }
         });

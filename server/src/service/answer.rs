@@ -1,7 +1,6 @@
 //! What a call is answered with.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -31,11 +30,14 @@ impl<B: Backplane> From<wire::Body> for Answer<B> {
 
 impl<B: Backplane> Body for Answer<B> {
     type Data = Chunk;
-    type Error = Infallible;
+    type Error = h2::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, h2::Error>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(Bytes::into)),
+            Self::Whole(body) => {
+                let frame = Pin::new(body).poll_frame(cx).map_ok(|frame| frame.map_data(Bytes::into));
+                frame.map_err(|never| match never {})
+            }
             Self::Stream(stream) => Pin::new(stream.as_mut()).poll_frame(cx),
         }
     }

@@ -1,7 +1,6 @@
 //! A stream as the body of its response.
 
 use std::{
-    convert::Infallible,
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -285,14 +284,22 @@ async fn attach<B: Backplane>(
 
 impl<B: Backplane> Body for Stream<B> {
     type Data = Chunk;
-    type Error = Infallible;
+    type Error = h2::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, h2::Error>>> {
         let this = self.get_mut();
         if this.finished {
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
         }
         this.entry.signal.register(cx.waker());
+        if this.entry.is_abandoned() {
+            this.finished = true;
+            // hyper resets the stream with this, and what it holds of it is dropped.
+            return Poll::Ready(Some(Err(h2::Reason::CANCEL.into())));
+        }
+        if this.entry.must_wait(!this.queue.is_empty() || this.verdict.is_some()) {
+            return Poll::Pending;
+        }
         let now = Instant::now();
         let next = this.next(cx, now);
         this.entry.polled(this.streams.millis(this.life.due(now)));

@@ -34,6 +34,10 @@ impl Queue {
         CHUNK_BYTES.saturating_sub(self.bytes)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -4,27 +4,27 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, SeqCst},
+        },
     },
 };
 
 use crate::topic::Signal;
 
-/// What carries a stream: its exchange on a connection.
+/// The connection of a stream, as its streams see it.
 pub trait Link: Send + Sync {
-    /// Asks the connection for GOAWAY (NO_ERROR); its streams go on. Returns at once.
+    /// Asks for GOAWAY (NO_ERROR); its streams go on. Returns at once.
     fn retire(&self);
 
     /// Whether GOAWAY has been handed to the connection.
     fn is_retired(&self) -> bool;
 
-    /// Drops this stream alone: the client sees RST_STREAM (CANCEL), or on HTTP/1.1 the end of the connection.
-    fn reset(&self);
-
     /// Drops the connection with all its streams.
     fn close(&self);
 
-    /// The count of the connection's streams.
+    /// The count of its streams.
     fn tally(&self) -> &Tally;
 }
 
@@ -54,14 +54,18 @@ pub(crate) struct Entry {
     link: Option<Arc<dyn Link>>,
     /// When the stream wants to be polled.
     due: AtomicU64,
-    /// Chunks that the connection has and hasn't written.
-    in_transit: AtomicUsize,
+    /// The connection has a chunk that it hasn't written.
+    in_transit: AtomicBool,
+    /// The stream has more, and waits for that chunk.
+    waits: AtomicBool,
     /// Something has been written, or nothing had to be, since the clock looked.
     moved: AtomicBool,
     /// Since when nothing moves that should, as the clock saw it; 0 when all is well.
     stuck_since: AtomicU64,
     /// When it was given up since nobody reads it; 0 if it wasn't.
     stalled_at: AtomicU64,
+    /// Nobody has read why, either: it goes without a status.
+    abandoned: AtomicBool,
 }
 
 impl Entry {
@@ -73,10 +77,12 @@ impl Entry {
             signal,
             link,
             due: AtomicU64::new(0),
-            in_transit: AtomicUsize::new(0),
+            in_transit: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             moved: AtomicBool::new(false),
             stuck_since: AtomicU64::new(0),
             stalled_at: AtomicU64::new(0),
+            abandoned: AtomicBool::new(false),
         }
     }
 
@@ -96,14 +102,28 @@ impl Entry {
     /// Notes that the stream was polled, and when it wants to be polled again at the latest.
     pub(super) fn polled(&self, due: u64) {
         self.due.store(due, Relaxed);
-        if self.in_transit.load(Relaxed) == 0 {
+        if !self.in_transit.load(Relaxed) {
             self.moved.store(true, Relaxed);
         }
     }
 
+    /// Whether the next chunk has to wait for the last one. If there is something to say, the stream is woken then; its
+    /// waker must be registered before this call. hyper would take the next one at once, and keep it where nobody can
+    /// take it back from.
+    pub(super) fn must_wait(&self, has_more: bool) -> bool {
+        if !self.in_transit.load(Acquire) {
+            return false;
+        }
+        if has_more || self.signal.is_raised() {
+            self.waits.store(true, SeqCst);
+            return self.in_transit.load(SeqCst);
+        }
+        true
+    }
+
     /// A chunk goes to the connection.
     pub(super) fn departs(&self) {
-        self.in_transit.fetch_add(1, Relaxed);
+        self.in_transit.store(true, Relaxed);
     }
 
     /// The connection has written a part of a chunk.
@@ -114,7 +134,14 @@ impl Entry {
     /// The connection has written a chunk, or has been given up.
     pub(super) fn arrives(&self) {
         self.moved.store(true, Relaxed);
-        self.in_transit.fetch_sub(1, Relaxed);
+        self.in_transit.store(false, SeqCst);
+        if self.waits.swap(false, SeqCst) {
+            self.signal.wake();
+        }
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Relaxed)
     }
 
     /// The clock's look at a stream.
@@ -130,7 +157,7 @@ impl Entry {
             return Look::Known;
         }
         // HTTP/1.1 copies chunks, and stops polling when it has enough of them.
-        let waits = self.in_transit.load(Relaxed) > 0 || self.signal.is_raised();
+        let waits = self.in_transit.load(Relaxed) || self.signal.is_raised();
         if self.moved.swap(false, Relaxed) || !waits {
             self.stuck_since.store(0, Relaxed);
             return Look::Known;
@@ -156,11 +183,12 @@ impl Entry {
 
     /// The status can't be delivered: the stream goes without, or its connection if nobody reads anything on it.
     fn let_go(&self) {
-        let Some(link) = &self.link else { return };
-        if link.tally().stalled.load(Relaxed) >= link.tally().open.load(Relaxed) {
-            link.close();
-        } else {
-            link.reset();
+        match &self.link {
+            Some(link) if link.tally().stalled.load(Relaxed) >= link.tally().open.load(Relaxed) => link.close(),
+            _ => {
+                self.abandoned.store(true, Relaxed);
+                self.signal.wake();
+            }
         }
     }
 

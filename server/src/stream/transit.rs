@@ -6,9 +6,7 @@ use bytes::{Buf, Bytes};
 
 use super::entry::Entry;
 
-/// Bytes of an answer on their way to the client. While one of a stream's exists, its client owes a read.
-///
-/// Whether a body is polled again says nothing about that: hyper polls it before the client can take more.
+/// Bytes of an answer on their way to the client. A stream has at most one, and while it exists its client owes a read.
 #[derive(Debug)]
 pub struct Chunk {
     bytes: Bytes,

@@ -36,6 +36,11 @@ impl Signal {
         raised
     }
 
+    /// Wakes the stream for another reason than an interest.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Whom to wake from now on. Call it before [`Signal::take`], or a bit that is set in between is overlooked.
     pub fn register(&self, waker: &Waker) {
         #[cfg(not(poke_loom))]
