@@ -113,6 +113,16 @@ async fn health_and_readiness_fail_before_the_listener_closes() {
 }
 
 #[tokio::test]
+async fn a_second_signal_stops_it_at_once() {
+    let mut server = Server::start(Config::new().text("drain.window", "60s").text("drain.deadline", "120s")).await;
+    let mut stream = server.subscribe([new_pokes(interest("x"))]).await;
+    server.sigterm();
+    stream.asked_to_move().await;
+    server.sigterm();
+    assert_eq!(server.exited().await.code(), Some(1));
+}
+
+#[tokio::test]
 async fn without_streams_the_server_exits_at_once() {
     let mut server = Server::start(Config::new().text("drain.window", "60s").text("drain.deadline", "120s")).await;
     let start = std::time::Instant::now();

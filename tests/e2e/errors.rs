@@ -167,6 +167,10 @@ async fn a_customers_pokes_are_refused_until_customers_can_be_verified() {
     let poke_tests::Event::Rejected(rejected) = stream.next().await else { panic!("not rejected") };
     assert_eq!((rejected.code, rejected.reason.as_str()), (Code::Unauthenticated as i32, "CUSTOMER_REQUIRED"));
     assert_eq!(stream.end().await.code(), Code::Ok);
+    let log = server.log();
+    let says = |words: [&str; 2]| log.iter().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(says(["\"WARN\"", "\"domain\":\"MINE\""]), "the operator is told: {log:#?}");
+    assert!(says(["\"message\":\"started\"", &server.url()]), "and where it listens: {log:#?}");
 }
 
 #[tokio::test]

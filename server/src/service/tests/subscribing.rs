@@ -266,7 +266,8 @@ async fn every_protocol_streams() {
             (response.status().as_u16(), &response.headers()["content-type"]),
             (200, &content_type.parse().unwrap())
         );
-        let body = timeout(Duration::from_secs(5), response.into_body().map_frame(written).collect()).await.unwrap().unwrap();
+        let body =
+            timeout(Duration::from_secs(5), response.into_body().map_frame(written).collect()).await.unwrap().unwrap();
         assert_eq!(body.trailers().is_some(), content_type == "application/grpc");
         let end = match content_type {
             "application/grpc" => "",
