@@ -7,14 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 
 use super::{
     Opening, Streams, Want,
-    chunk::Queue,
+    chunk::{HANDED_OVER_BYTES, Queue},
     entry::Entry,
     event,
     life::{Duty, Life},
@@ -244,6 +244,17 @@ impl<B: Backplane> Stream<B> {
         }
     }
 
+    /// These bytes and as much of what waits behind them as goes at once.
+    fn hand_over(&mut self, bytes: Bytes) -> Chunk {
+        let mut chunk = Chunk::of(&self.entry, self.protocol.frame(bytes));
+        while chunk.remaining() < HANDED_OVER_BYTES
+            && let Some(bytes) = self.queue.pop()
+        {
+            chunk.push(self.protocol.frame(bytes));
+        }
+        chunk
+    }
+
     fn finish(&mut self, verdict: &Result<(), Error>) -> Option<Bytes> {
         self.finished = true;
         self.cursors = Vec::new();
@@ -304,7 +315,7 @@ impl<B: Backplane> Body for Stream<B> {
         let next = this.next(cx, now);
         this.entry.polled(this.streams.millis(this.life.due(now)));
         next.map(|chunk| match chunk {
-            Some(chunk) => Some(Ok(Frame::data(Chunk::of(&this.entry, this.protocol.frame(chunk))))),
+            Some(bytes) => Some(Ok(Frame::data(this.hand_over(bytes)))),
             None => this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
         })
     }

@@ -8,8 +8,12 @@ use bytes::{Bytes, BytesMut};
 /// frames makes clients answer ENHANCE_YOUR_CALM, and each costs a write.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Frames in order. It is filled only while it holds less than a chunk, so it is bounded by a chunk and one frame, and
-/// the events of the stream's opening.
+/// What a stream hands to its connection at once: enough that a fast client never waits for the next turn. Large frames
+/// are handed over as they are, and not copied.
+pub(super) const HANDED_OVER_BYTES: usize = 2 * CHUNK_BYTES;
+
+/// Frames in order. It is filled only while it holds less than is handed over at once, so it is bounded by that and one
+/// frame, and the events of the stream's opening.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// Apart, since mostly there is one frame at a time, and a queue for it would be allocated each time. Empty if there
@@ -29,9 +33,9 @@ impl Queue {
         }
     }
 
-    /// How many bytes are missing to a chunk.
+    /// How many bytes are missing to what is handed over at once.
     pub(super) fn room(&self) -> usize {
-        CHUNK_BYTES.saturating_sub(self.bytes)
+        HANDED_OVER_BYTES.saturating_sub(self.bytes)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,15 +1,19 @@
 //! What a stream has handed to its connection, until that has written it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 use bytes::{Buf, Bytes};
 
 use super::entry::Entry;
 
-/// Bytes of an answer on their way to the client. A stream has at most one, and while it exists its client owes a read.
+/// Bytes of an answer on their way to the client. A stream has at most one such, and while it exists its client owes a
+/// read.
 #[derive(Debug)]
 pub struct Chunk {
-    bytes: Bytes,
+    first: Bytes,
+    /// What follows, so that several large frames travel together without being copied.
+    rest: VecDeque<Bytes>,
+    length: usize,
     stream: Option<Arc<Entry>>,
 }
 
@@ -17,28 +21,52 @@ impl Chunk {
     /// Bytes that a stream sends.
     pub(super) fn of(stream: &Arc<Entry>, bytes: Bytes) -> Self {
         stream.departs();
-        Self { bytes, stream: Some(Arc::clone(stream)) }
+        let mut chunk = Self::from(bytes);
+        chunk.stream = Some(Arc::clone(stream));
+        chunk
+    }
+
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.length += bytes.len();
+        self.rest.push_back(bytes);
     }
 }
 
 /// Bytes of an answer that is known as a whole.
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
-        Self { bytes, stream: None }
+        Self { length: bytes.len(), first: bytes, rest: VecDeque::new(), stream: None }
     }
 }
 
 impl Buf for Chunk {
     fn remaining(&self) -> usize {
-        self.bytes.len()
+        self.length
     }
 
     fn chunk(&self) -> &[u8] {
-        &self.bytes
+        &self.first
     }
 
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let parts = std::iter::once(&self.first).chain(&self.rest).filter(|part| !part.is_empty());
+        let filled = slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part));
+        filled.count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.length -= count;
+        while count >= self.first.len() {
+            count -= self.first.len();
+            match self.rest.pop_front() {
+                Some(next) => self.first = next,
+                None => {
+                    self.first.clear();
+                    break;
+                }
+            }
+        }
+        self.first.advance(count);
         if let Some(stream) = &self.stream {
             stream.moves();
         }
@@ -50,5 +78,32 @@ impl Drop for Chunk {
         if let Some(stream) = &self.stream {
             stream.arrives();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BufMut as _;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_read_as_one_in_whatever_steps() {
+        let parts = [&b"abc"[..], b"d", b"", b"efghij"];
+        for step in 1..=10 {
+            let mut chunk = Chunk::from(Bytes::from_static(parts[0]));
+            parts[1..].iter().for_each(|part| chunk.push(Bytes::from_static(part)));
+            let mut read = Vec::new();
+            while chunk.has_remaining() {
+                let size = step.min(chunk.remaining());
+                read.put((&mut chunk).take(size));
+            }
+            assert_eq!(read, b"abcdefghij", "{step}");
+        }
+        let mut chunk = Chunk::from(Bytes::from_static(b"ab"));
+        chunk.push(Bytes::from_static(b"cd"));
+        let mut slices = [IoSlice::new(&[]); 3];
+        assert_eq!(chunk.chunks_vectored(&mut slices), 2);
+        assert_eq!((&*slices[0], &*slices[1]), (&b"ab"[..], &b"cd"[..]));
     }
 }

@@ -51,7 +51,7 @@ impl Events {
                 }
             }
             match self.body.frame().await?.unwrap().into_data() {
-                Ok(data) => self.unread.extend_from_slice(data.chunk()),
+                Ok(mut data) => self.unread.extend_from_slice(&data.copy_to_bytes(data.remaining())),
                 Err(frame) => self.status = Status::from_header_map(frame.trailers_ref().unwrap()),
             }
         }
