@@ -26,6 +26,7 @@ use crate::{
     config::{self, Config},
     service::{self, Answer, PokeService},
     stream::Chunk,
+    wire::Bridge,
 };
 
 /// Where the product's own methods lie.
@@ -77,10 +78,10 @@ pub fn front<B: Backplane>(
 ) -> Result<Front<B>, tonic_reflection::server::Error> {
     // Each on its own: as a layer of the whole port, gRPC-Web would take over other HTTP/1.1 requests too.
     let web = GrpcWebLayer::new();
-    let mut routes = Routes::new(web.layer(health));
+    let mut routes = Routes::new(Bridge(web.layer(health)));
     if config.reflection {
-        routes = routes.add_service(web.layer(reflection().build_v1()?));
-        routes = routes.add_service(web.layer(reflection().build_v1alpha()?));
+        routes = routes.add_service(Bridge(web.layer(reflection().build_v1()?)));
+        routes = routes.add_service(Bridge(web.layer(reflection().build_v1alpha()?)));
     }
     let routes = Routes::from(routes.into_axum_router().fallback_service(service_fn(nowhere))).prepare();
     let services = Services { pokes, others: routes };

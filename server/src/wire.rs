@@ -9,6 +9,7 @@
 
 mod answer;
 mod body;
+mod bridge;
 mod envelope;
 mod gzip;
 mod intake;
@@ -24,7 +25,9 @@ mod tests;
 pub use self::{
     answer::{End, note, refuse},
     body::Body,
+    bridge::Bridge,
     intake::Intake,
+    json::event as event_in_json,
     protocol::{Protocol, Shape, Unspoken},
-    request::{Limit, UnaryRequest, UnaryResponse},
+    request::{Limit, StreamRequest, UnaryRequest, UnaryResponse},
 };

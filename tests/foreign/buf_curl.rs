@@ -11,12 +11,12 @@ use serde_json::Value;
 fn call(server: &Server, protocol: &str, method: &str, body: &str) -> std::process::Command {
     let mut command = buf();
     let url = format!("{}/poke.v1.PokeService/{method}", server.url());
-    command.args(["curl", "--protocol", protocol, "--data", body]);
-    if protocol == "connect" {
-        // buf reflects in the protocol of the call, and reflection isn't served by Connect.
-        command.args(["--schema", concat!(env!("CARGO_MANIFEST_DIR"), "/../proto")]);
+    command.args(["curl", "--data", body]);
+    // Connect is its default.
+    if protocol != "connect" {
+        command.args(["--protocol", protocol]);
     }
-    // Plaintext HTTP/2 has to be asked for; reflection is a gRPC stream in both directions, which needs it.
+    // Plaintext HTTP/2 has to be asked for; reflection is a stream in both directions, which needs it.
     command.args(["--http2-prior-knowledge", &url]);
     command
 }
@@ -39,10 +39,12 @@ async fn it_publishes_by_every_protocol() {
 #[ignore = "needs buf: tests/run foreign"]
 async fn both_versions_of_reflection_answer() {
     let server = Server::start(Config::new()).await;
-    for version in ["grpc-v1", "grpc-v1alpha"] {
-        let mut publish = call(&server, "grpc", "Publish", r#"{"domain":"PLAYLIST","filter":"f"}"#);
-        publish.args(["--reflect-protocol", version]);
-        run_well(publish).await;
+    for protocol in ["grpc", "connect"] {
+        for version in ["grpc-v1", "grpc-v1alpha"] {
+            let mut publish = call(&server, protocol, "Publish", r#"{"domain":"PLAYLIST","filter":"f"}"#);
+            publish.args(["--reflect-protocol", version]);
+            run_well(publish).await;
+        }
     }
 }
 
@@ -54,7 +56,7 @@ async fn it_subscribes_to_the_end() {
     publisher.poke(&interest("f"), "x").await;
     publisher.end(&interest("f"), None).await;
     let body = r#"{"subscriptions":[{"interest":{"domain":"PLAYLIST","filter":"f"},"latest":{}}]}"#;
-    for protocol in ["grpc", "grpcweb"] {
+    for protocol in ["grpc", "grpcweb", "connect"] {
         let events = run_well(call(&server, protocol, "Subscribe", body)).await;
         for kind in ["welcome", "subscribed", "poke", "ended"] {
             assert!(events.contains(&format!("\"{kind}\"")), "{protocol}: {kind} is missing in {events}");

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{
     Error,
@@ -28,6 +28,15 @@ struct ConnectDetail {
     value: String,
     /// The message for people.
     debug: Value,
+}
+
+impl ConnectError {
+    /// The error of a service that isn't ours and gives no details.
+    #[must_use]
+    pub fn plain(status: &Status) -> Self {
+        let message = status.message().to_owned().into();
+        Self { code: connect_code(status.code()).0, message, details: Vec::new() }
+    }
 }
 
 impl Error {

@@ -231,6 +231,9 @@ impl<B: Backplane> Stream<B> {
             self.read();
             self.tend(now);
         }
+        if self.protocol.has_json_events() {
+            self.queue.translate(|frame| self.streams.translations.of(frame));
+        }
         if let Some(chunk) = self.queue.pop() {
             self.life.sent(now);
             return Poll::Ready(Some(chunk));

@@ -21,6 +21,8 @@ pub(super) struct Queue {
     first: Bytes,
     rest: VecDeque<Bytes>,
     bytes: usize,
+    /// How many are in JSON already.
+    translated: usize,
 }
 
 impl Queue {
@@ -46,6 +48,18 @@ impl Queue {
         *self = Self::default();
     }
 
+    /// Puts in the place of each frame what it is in JSON.
+    pub(super) fn translate(&mut self, translate: impl Fn(&Bytes) -> Bytes) {
+        let all = usize::from(!self.first.is_empty()) + self.rest.len();
+        let frames = std::iter::once(&mut self.first).chain(&mut self.rest);
+        for frame in frames.take(all).skip(self.translated) {
+            let translation = translate(frame);
+            self.bytes = self.bytes - frame.len() + translation.len();
+            *frame = translation;
+        }
+        self.translated = all;
+    }
+
     /// Takes the next chunk: one frame as it is, whatever its size, or several small ones copied together.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         if self.first.is_empty() {
@@ -60,6 +74,7 @@ impl Queue {
         let count = joined.count();
         let chunk = if count == 0 { first } else { self.join(&first, count) };
         self.bytes -= chunk.len();
+        self.translated = self.translated.saturating_sub(1 + count);
         match self.rest.pop_front() {
             Some(next) => self.first = next,
             // What a burst needed isn't kept.

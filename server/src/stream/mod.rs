@@ -12,6 +12,7 @@ mod event;
 mod life;
 mod streams;
 mod transit;
+mod translation;
 
 #[cfg(test)]
 mod tests;

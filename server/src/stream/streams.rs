@@ -23,6 +23,7 @@ use super::{
     Drain, Opening, Settings, Stream,
     entry::{Entry, Look},
     event,
+    translation::Translations,
 };
 use crate::{
     backplane::{Backplane, Position},
@@ -46,6 +47,7 @@ pub struct Streams<B> {
     open: AtomicUsize,
     /// Those among them that were asked to move.
     pub(super) leaving: AtomicUsize,
+    pub(super) translations: Translations,
     drain: Mutex<Option<Drain>>,
     draining: AtomicBool,
     /// Woken when the last one is gone.
@@ -64,6 +66,7 @@ impl<B: Backplane> Streams<B> {
             shards: std::array::from_fn(|_| Mutex::new(Slab::new())),
             open: AtomicUsize::new(0),
             leaving: AtomicUsize::new(0),
+            translations: Translations::default(),
             drain: Mutex::new(None),
             draining: false.into(),
             empty: Notify::new(),

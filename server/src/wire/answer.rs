@@ -75,7 +75,7 @@ impl Protocol {
         let body = match self {
             Self::ConnectJson => Body::new(message.to_json().into(), None),
             Self::ConnectProto => Body::new(message.encode_to_vec().into(), None),
-            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream | Self::ConnectJsonStream => {
                 let End { data, trailers } = self.end(Ok(()));
                 let envelopes = [frame::message(message), data.unwrap_or_default()].concat();
                 Body::new(self.frame(envelopes.into()), trailers)
@@ -100,7 +100,7 @@ impl Protocol {
                 response
             }
             // In the body, since scripts see headers of another origin only where somebody has exposed them.
-            Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => {
+            Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream | Self::ConnectJsonStream => {
                 let end = self.end(Err(error)).data.unwrap_or_default();
                 self.head(Body::new(self.frame(end), None))
             }
@@ -144,19 +144,21 @@ impl Protocol {
                 let block = header_block(&trailers(&status(result)));
                 End { data: Some(envelope::seal(TRAILERS, &block)), ..End::default() }
             }
-            Self::ConnectJson | Self::ConnectProto | Self::ConnectStream => {
-                let end = json::text(&EndStream { error: result.err().map(Error::to_connect) });
-                End { data: Some(envelope::seal(END_STREAM, end.as_bytes())), ..End::default() }
+            Self::ConnectJson | Self::ConnectProto | Self::ConnectStream | Self::ConnectJsonStream => {
+                End { data: Some(end_stream(result.err().map(Error::to_connect))), ..End::default() }
             }
         }
     }
 }
 
-/// Connect's `EndStreamResponse`.
-#[derive(Serialize)]
-struct EndStream {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ConnectError>,
+/// Connect's `EndStreamResponse`, in its envelope.
+pub(super) fn end_stream(error: Option<ConnectError>) -> Bytes {
+    #[derive(Serialize)]
+    struct EndStream {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<ConnectError>,
+    }
+    envelope::seal(END_STREAM, json::text(&EndStream { error }).as_bytes())
 }
 
 fn status(result: Result<(), &Error>) -> Status {

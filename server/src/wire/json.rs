@@ -4,11 +4,13 @@
 //! protobuf, where a field that isn't known may come from a newer client, here it is most likely misspelt.
 
 mod fields;
+mod subscribe;
 
 use poke_proto::v1;
 use serde::Serialize;
 
 use self::fields::Fields;
+pub use self::subscribe::event;
 use super::{UnaryRequest, UnaryResponse};
 use crate::error::{Error, Faults};
 

@@ -17,6 +17,8 @@ pub enum Protocol {
     ConnectProto,
     /// A streaming Connect call in protobuf.
     ConnectStream,
+    /// A streaming Connect call in JSON.
+    ConnectJsonStream,
 }
 
 /// What a method answers with.
@@ -45,7 +47,8 @@ impl Shape {
                 "application/json, application/proto, application/grpc, application/grpc-web, application/grpc-web-text"
             }
             Self::Stream => {
-                "application/connect+proto, application/grpc, application/grpc-web, application/grpc-web-text"
+                "application/connect+proto, application/connect+json, application/grpc, application/grpc-web, \
+                 application/grpc-web-text"
             }
         }
     }
@@ -70,6 +73,11 @@ impl Protocol {
         }
     }
 
+    /// Whether a request is a streaming call of Connect's in protobuf.
+    pub(super) fn is_connect_stream(headers: &HeaderMap) -> bool {
+        Self::of_content(headers) == Ok(Self::ConnectStream)
+    }
+
     fn of_content(headers: &HeaderMap) -> Result<Self, Unspoken> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -80,6 +88,7 @@ impl Protocol {
             "application/json" => Self::ConnectJson,
             "application/proto" => Self::ConnectProto,
             "application/connect+proto" => Self::ConnectStream,
+            "application/connect+json" => Self::ConnectJsonStream,
             _ => {
                 return Err(match media_type.split_once('+') {
                     Some(("application/grpc", _)) => Unspoken::Codec(Self::Grpc),
@@ -95,7 +104,7 @@ impl Protocol {
         match self {
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => true,
             Self::ConnectJson | Self::ConnectProto => shape == Shape::Unary,
-            Self::ConnectStream => shape == Shape::Stream,
+            Self::ConnectStream | Self::ConnectJsonStream => shape == Shape::Stream,
         }
     }
 
@@ -108,11 +117,18 @@ impl Protocol {
             Self::ConnectJson => "application/json",
             Self::ConnectProto => "application/proto",
             Self::ConnectStream => "application/connect+proto",
+            Self::ConnectJsonStream => "application/connect+json",
         }
     }
 
     pub(super) fn is_connect(self) -> bool {
-        matches!(self, Self::ConnectJson | Self::ConnectProto | Self::ConnectStream)
+        matches!(self, Self::ConnectJson | Self::ConnectProto | Self::ConnectStream | Self::ConnectJsonStream)
+    }
+
+    /// Whether the events of a stream go out in JSON.
+    #[must_use]
+    pub fn has_json_events(self) -> bool {
+        self == Self::ConnectJsonStream
     }
 
     /// The header that names the encoding of a request's messages.
@@ -120,7 +136,7 @@ impl Protocol {
         match self {
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => "grpc-encoding",
             Self::ConnectJson | Self::ConnectProto => "content-encoding",
-            Self::ConnectStream => "connect-content-encoding",
+            Self::ConnectStream | Self::ConnectJsonStream => "connect-content-encoding",
         }
     }
 
@@ -129,7 +145,7 @@ impl Protocol {
         match self {
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => "grpc-accept-encoding",
             Self::ConnectJson | Self::ConnectProto => "accept-encoding",
-            Self::ConnectStream => "connect-accept-encoding",
+            Self::ConnectStream | Self::ConnectJsonStream => "connect-accept-encoding",
         }
     }
 }

@@ -40,6 +40,15 @@ pub trait UnaryRequest: Message + Default {
     fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error>;
 }
 
+/// The request of a streaming method, which has a form in JSON as well.
+pub trait StreamRequest: Message + Default {
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// If it is another, or has a field that isn't known.
+    fn from_json(text: &str) -> Result<Self, Error>;
+}
+
 /// The response of a unary method, which has a form in JSON as well.
 pub trait UnaryResponse: Message {
     /// Its form in ProtoJSON.
@@ -67,11 +76,7 @@ impl Protocol {
     {
         let message = self.read_bytes(headers, body, intake, limit).await?;
         match self {
-            Self::ConnectJson => {
-                let text = std::str::from_utf8(&message)
-                    .map_err(|error| malformed("the request isn't UTF-8").because(error))?;
-                M::from_json(text, faults)
-            }
+            Self::ConnectJson => M::from_json(utf8(&message)?, faults),
             _ => {
                 check_fields(&message)?;
                 decode(message)
@@ -91,11 +96,15 @@ impl Protocol {
         limit: Limit,
     ) -> Result<M, Error>
     where
-        M: Message + Default,
+        M: StreamRequest,
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        decode(self.read_bytes(headers, body, intake, limit).await?)
+        let message = self.read_bytes(headers, body, intake, limit).await?;
+        match self {
+            Self::ConnectJsonStream => M::from_json(utf8(&message)?),
+            _ => decode(message),
+        }
     }
 
     async fn read_bytes<B>(self, headers: &HeaderMap, body: B, intake: &Intake, limit: Limit) -> Result<Bytes, Error>
@@ -114,7 +123,7 @@ impl Protocol {
                     text::decode(&body).map_err(|error| malformed("the request isn't base64").because(error))?;
                 envelope::open(bytes.into())?
             }
-            Self::Grpc | Self::GrpcWeb | Self::ConnectStream => envelope::open(body)?,
+            Self::Grpc | Self::GrpcWeb | Self::ConnectStream | Self::ConnectJsonStream => envelope::open(body)?,
         };
         match (compressed, gzip) {
             (false, _) if message.len() > limit.bytes => Err(limit.exceeded_by(message.len())),
@@ -152,7 +161,7 @@ impl Protocol {
         match self {
             Self::ConnectJson | Self::ConnectProto => limit.bytes,
             Self::GrpcWebText => text::most_text(limit.bytes + PREFIX_BYTES),
-            Self::Grpc | Self::GrpcWeb | Self::ConnectStream => limit.bytes + PREFIX_BYTES,
+            Self::Grpc | Self::GrpcWeb | Self::ConnectStream | Self::ConnectJsonStream => limit.bytes + PREFIX_BYTES,
         }
     }
 }
@@ -216,6 +225,10 @@ fn undecodable(error: DecodeError) -> Error {
 
 fn decode<M: Message + Default>(message: Bytes) -> Result<M, Error> {
     M::decode(message).map_err(undecodable)
+}
+
+fn utf8(message: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(message).map_err(|error| malformed("the request isn't UTF-8").because(error))
 }
 
 fn malformed(rule: &'static str) -> Error {

@@ -15,7 +15,9 @@ impl Protocol {
     pub fn timeout(self, headers: &HeaderMap) -> Result<Option<Duration>, Error> {
         let (name, parse): (_, fn(&str) -> Option<Duration>) = match self {
             Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => ("grpc-timeout", parse_grpc),
-            Self::ConnectJson | Self::ConnectProto | Self::ConnectStream => ("connect-timeout-ms", parse_connect),
+            Self::ConnectJson | Self::ConnectProto | Self::ConnectStream | Self::ConnectJsonStream => {
+                ("connect-timeout-ms", parse_connect)
+            }
         };
         let Some(value) = headers.get(name) else { return Ok(None) };
         let timeout = value.to_str().ok().and_then(parse);

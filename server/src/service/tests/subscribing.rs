@@ -280,6 +280,43 @@ async fn every_protocol_streams() {
 }
 
 #[tokio::test]
+async fn a_stream_in_json_has_every_event_beside_one_in_protobuf() {
+    let server = Server::new();
+    let text = r#"{"subscriptions":[{"interest":{"domain":"PLAYLIST","filter":"f"}}]}"#;
+    let body = [&[0, 0, 0, 0, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let response = server.send(request("Subscribe", "application/connect+json", body)).await;
+    assert_eq!(response.headers()["content-type"], "application/connect+json");
+    let mut json = response.into_body().map_frame(written);
+    let opening = json.frame().await.unwrap().unwrap().into_data().unwrap();
+    let mut proto = Events::open(&server, &subscribe([want(interest("f"))])).await;
+    proto.welcome().await;
+    proto.subscribed().await;
+    for data in [None, Some(Data::null()), Some(Data::string("x"))] {
+        server.publish(&v1::PublishRequest { data, ..publication() }).await.unwrap();
+        assert!(matches!(proto.next().await, Some(Event::Poke(_))));
+    }
+    let end = v1::EndInterestRequest { domain: "PLAYLIST".into(), filter: "f".into(), ..Default::default() };
+    server.end(&end).await.unwrap();
+
+    let rest = timeout(Duration::from_secs(5), json.collect()).await.unwrap().unwrap().to_bytes();
+    let body = [opening, rest].concat();
+    let mut rest = &body[..];
+    let mut events = Vec::new();
+    while rest.has_remaining() {
+        let (flags, size) = (rest.get_u8(), rest.get_u32() as usize);
+        let (message, behind) = rest.split_at(size);
+        rest = behind;
+        events.push((flags, serde_json::from_slice::<serde_json::Value>(message).unwrap()));
+    }
+    let kinds: Vec<_> = events.iter().map(|(_, event)| event.as_object().unwrap().keys().next().cloned()).collect();
+    let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_deref().unwrap_or("end")).collect();
+    assert_eq!(kinds, ["welcome", "subscribed", "poke", "poke", "poke", "ended", "end"]);
+    let data: Vec<_> = events[2..5].iter().map(|(_, event)| event["poke"].get("data").cloned()).collect();
+    assert_eq!(data, [None, Some(serde_json::Value::Null), Some("x".into())]);
+    assert_eq!(events.last().unwrap(), &(2, serde_json::json!({})));
+}
+
+#[tokio::test]
 async fn a_failed_call_is_told_in_its_protocol() {
     let server = Server::new();
     let empty = frame::message(&subscribe([]));

@@ -53,13 +53,10 @@ impl<'a> Fields<'a> {
     pub(super) fn audience(&mut self, faults: &mut Faults) -> i32 {
         let name = "audience";
         let Some(raw) = self.take(name, faults) else { return 0 };
-        match serde_json::from_str(raw.get()) {
-            Ok(AudienceName::Absent(())) => 0,
-            Ok(AudienceName::Number(number)) => number,
-            Ok(AudienceName::Name(value)) => {
-                let known = v1::Audience::from_str_name(&value).map(i32::from);
+        match serde_json::from_str::<AudienceName>(raw.get()) {
+            Ok(audience) => {
                 let unknown = || Error::invalid(Kind::InvalidAudience, name, "audience is unknown");
-                faults.check(known.ok_or_else(unknown)).unwrap_or_default()
+                faults.check(audience.number().ok_or_else(unknown)).unwrap_or_default()
             }
             Err(_) => {
                 check(name, Err("audience must be the name or the number of one".into()), faults).unwrap_or_default()
@@ -82,13 +79,7 @@ impl<'a> Fields<'a> {
     /// Notes what nobody has asked for.
     pub(super) fn finish(self, faults: &mut Faults) {
         for (name, _) in self.0 {
-            let printable = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
-            faults.note(if printable {
-                let rule = format!("{name} isn't a field of this request");
-                Error::invalid(Kind::InvalidRequest, name.into_owned(), rule)
-            } else {
-                Error::invalid(Kind::InvalidRequest, "", "a name that isn't a field of this request")
-            });
+            faults.note(unknown(&name));
         }
     }
 
@@ -101,6 +92,16 @@ impl<'a> Fields<'a> {
             check::<()>(name, Err(format!("{name} must be given once")), faults);
         }
         value.map(|(_, raw)| raw)
+    }
+}
+
+/// A field that isn't one of the request's. It is named if its name is fit to be shown.
+pub(super) fn unknown(name: &str) -> Error {
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic()) {
+        let rule = format!("{name} isn't a field of this request");
+        Error::invalid(Kind::InvalidRequest, name.to_owned(), rule)
+    } else {
+        Error::invalid(Kind::InvalidRequest, "", "a name that isn't a field of this request")
     }
 }
 
@@ -118,12 +119,24 @@ fn camel_case(name: &str) -> String {
     })
 }
 
+/// An audience in JSON.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum AudienceName {
+pub(super) enum AudienceName {
     Absent(()),
     Number(i32),
     Name(String),
+}
+
+impl AudienceName {
+    /// Its number; `None` for a name that isn't known.
+    pub(super) fn number(&self) -> Option<i32> {
+        match self {
+            Self::Absent(()) => Some(0),
+            Self::Number(number) => Some(*number),
+            Self::Name(name) => v1::Audience::from_str_name(name).map(i32::from),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -53,7 +53,7 @@ async fn every_protocol_carries_the_same_answer() {
 async fn every_protocol_carries_the_same_error() {
     let error = Error::from(Kind::UnknownDomain);
     let details = BASE64_STANDARD.encode(error.to_status().details()).trim_end_matches('=').to_owned();
-    for protocol in UNARY.into_iter().chain([Protocol::ConnectStream]) {
+    for protocol in UNARY.into_iter().chain([Protocol::ConnectStream, Protocol::ConnectJsonStream]) {
         let response = protocol.error(&error);
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let (body, trailers) = bytes(response).await;
@@ -78,8 +78,8 @@ async fn every_protocol_carries_the_same_error() {
                 assert_eq!((status, &headers["content-type"]), (404, &"application/json".parse().unwrap()));
                 assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), connect(&error));
             }
-            Protocol::ConnectStream => {
-                assert_eq!((status, &headers["content-type"]), (200, &"application/connect+proto".parse().unwrap()));
+            Protocol::ConnectStream | Protocol::ConnectJsonStream => {
+                assert_eq!((status, &headers["content-type"]), (200, &protocol.content_type().parse().unwrap()));
                 assert_eq!(body[0], 0x02);
                 assert_eq!(serde_json::from_slice::<Value>(&body[5..]).unwrap(), json!({ "error": connect(&error) }));
             }

@@ -108,3 +108,81 @@ fn the_end_of_an_interest_has_the_same_json() {
     let shown = v1::EndInterestResponse { position }.to_json();
     assert_eq!(shown, r#"{"position":{"epoch":"e","sequence":"3"}}"#);
 }
+
+fn subscribe(text: &str) -> Result<v1::SubscribeRequest, Error> {
+    StreamRequest::from_json(text)
+}
+
+#[test]
+fn a_subscribe_in_json_has_every_start() {
+    let text = r#"{"subscriptions":[
+        {"interest":{"domain":"A","filter":"b"}},
+        {"interest":{"domain":"A","filter":"c","audience":"AUDIENCE_CUSTOMER"},"after":{"epoch":"e","sequence":"7"}},
+        {"interest":{"domain":"A","filter":"c","audience":7},"after":{"sequence":8}},
+        {"interest":{"filter":"d"},"latest":{}},
+        {}
+    ]}"#;
+    let interest = |domain: &str, filter: &str, audience| {
+        Some(v1::Interest { domain: domain.into(), filter: filter.into(), audience })
+    };
+    let after =
+        |epoch: &str, sequence| Some(v1::subscription::Start::After(v1::Position { epoch: epoch.into(), sequence }));
+    let expected = [
+        (interest("A", "b", 0), None),
+        (interest("A", "c", 1), after("e", 7)),
+        (interest("A", "c", 7), after("", 8)),
+        (interest("", "d", 0), Some(v1::subscription::Start::Latest(v1::Latest {}))),
+        (None, None),
+    ];
+    let subscriptions = expected.map(|(interest, start)| v1::Subscription { interest, start }).to_vec();
+    assert_eq!(subscribe(text).unwrap(), v1::SubscribeRequest { subscriptions });
+    assert_eq!(subscribe("{}").unwrap(), v1::SubscribeRequest::default());
+}
+
+#[test]
+fn a_subscribe_that_is_misspelt_is_told_so_without_its_values() {
+    for (text, message) in [
+        (r#"{"subscription":[]}"#, "subscription isn't a field of this request"),
+        (r#"{"subscriptions":[{"interest":{"fliter":"SECRET"}}]}"#, "fliter isn't a field of this request"),
+        (r#"{"subscriptions":"SECRET"}"#, "the request isn't a SubscribeRequest in JSON (line 1, column 25)"),
+        (r#"{"subscriptions":[{"after":{},"latest":{}}]}"#, "a subscription has either after or latest"),
+        (r#"{"subscriptions":[{"after":{"sequence":"SECRET"}}]}"#, "sequence must be a 64-bit integer"),
+        ("[", "the request isn't a SubscribeRequest in JSON (line 1, column 1)"),
+    ] {
+        let shown = connect(&subscribe(text).unwrap_err()).to_string();
+        assert!(shown.contains(message) && !shown.contains("SECRET"), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn an_event_in_json_is_proto_json() {
+    let event = |event| {
+        let json = event_in_json(&frame::event(event));
+        assert_eq!((json[0], json[1..5].to_vec()), (0, u32::try_from(json.len() - 5).unwrap().to_be_bytes().to_vec()));
+        serde_json::from_slice::<Value>(&json[5..]).unwrap()
+    };
+    let poke = |data| {
+        let position = Some(v1::Position { epoch: "e".into(), sequence: i64::MAX });
+        let poke = v1::Poke { domain: "D".into(), filter: "f".into(), data, position, ..Default::default() };
+        event(v1::subscribe_response::Event::Poke(poke))
+    };
+    let expected =
+        json!({"poke": {"domain": "D", "filter": "f", "position": {"epoch": "e", "sequence": "9223372036854775807"}}});
+    assert_eq!(poke(None), expected);
+    for data in
+        [json!(null), json!(""), json!("x"), json!([]), json!({"a": [1.5, true, null, {"é": 9007199254740991.0}]})]
+    {
+        let mut expected = expected.clone();
+        expected["poke"]["data"] = data.clone();
+        assert_eq!(poke(Some(Data::from_value(&data).unwrap())), expected);
+    }
+    let heartbeat = v1::Heartbeat { checkpoints: vec![v1::Position::default()] };
+    assert_eq!(event(v1::subscribe_response::Event::Heartbeat(heartbeat)), json!({"heartbeat": {"checkpoints": [{}]}}));
+    let reconnect = v1::Reconnect {
+        max_delay: Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 }),
+        reason: v1::ReconnectReason::Drain.into(),
+        ..Default::default()
+    };
+    let expected = json!({"reconnect": {"maxDelay": "1.500s", "reason": "RECONNECT_REASON_DRAIN"}});
+    assert_eq!(event(v1::subscribe_response::Event::Reconnect(reconnect)), expected);
+}

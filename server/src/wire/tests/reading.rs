@@ -19,6 +19,7 @@ fn a_request_says_which_protocol_it_speaks() {
         ("Application/JSON; charset=UTF-8", Some(Protocol::ConnectJson), None),
         ("application/proto", Some(Protocol::ConnectProto), None),
         ("application/connect+proto", None, Some(Protocol::ConnectStream)),
+        ("application/connect+json", None, Some(Protocol::ConnectJsonStream)),
         ("application/x-www-form-urlencoded", None, None),
         ("text/plain", None, None),
         ("", None, None),
