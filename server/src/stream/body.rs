@@ -247,6 +247,11 @@ impl<B: Backplane> Stream<B> {
         }
     }
 
+    /// Whether there is something to do besides what the signal tells of.
+    fn has_more(&self) -> bool {
+        !self.queue.is_empty() || self.attaching.is_some() || self.open_interests == 0 || self.verdict.is_some()
+    }
+
     /// These bytes and as much of what waits behind them as goes at once.
     fn hand_over(&mut self, bytes: Bytes) -> Chunk {
         let mut chunk = Chunk::of(&self.entry, self.protocol.frame(bytes));
@@ -311,7 +316,7 @@ impl<B: Backplane> Body for Stream<B> {
             // hyper resets the stream with this, and what it holds of it is dropped.
             return Poll::Ready(Some(Err(h2::Reason::CANCEL.into())));
         }
-        if this.entry.must_wait(!this.queue.is_empty() || this.verdict.is_some()) {
+        if this.entry.must_wait(this.has_more()) {
             return Poll::Pending;
         }
         let now = Instant::now();

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -426,6 +426,61 @@ async fn one_that_stops_reading_beside_another_goes_alone() {
     assert_eq!(end.unwrap_err().reason(), Some(h2::Reason::CANCEL));
     drop(stalled);
     assert_eq!((fixture.metrics.streams_open.get(), fixture.metrics.streams_stalled.get()), (1, 0));
+}
+
+/// Notes whether it was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// hyper asks for the next chunk at once, when the last one is still on its way.
+#[tokio::test(start_paused = true)]
+async fn whatever_comes_while_a_chunk_is_on_its_way_wakes_the_stream_when_that_is_written() {
+    let fixture = fixture(Settings::default());
+    for last in ["opening", "end", "poke", "poke meanwhile", "deadline"] {
+        let deadline = (last == "deadline").then(|| Instant::now() + Duration::from_secs(5));
+        let mut reader = fixture.open_on(None, [new(last)], deadline);
+        let bell = Arc::new(Bell::default());
+        let waker = Arc::clone(&bell).into();
+        let mut cx = Context::from_waker(&waker);
+        let mut poll = |reader: &mut Reader| Pin::new(&mut reader.stream).poll_frame(&mut cx);
+        let Poll::Ready(Some(Ok(opening))) = poll(&mut reader) else { panic!("at once") };
+        if last == "end" || last == "poke" {
+            drop(opening);
+            assert!(poll(&mut reader).is_pending());
+            if last == "end" {
+                fixture.end(last).await
+            } else {
+                fixture.publish(last, "x").await
+            };
+            let Poll::Ready(Some(Ok(chunk))) = poll(&mut reader) else { panic!("{last}") };
+            assert!(poll(&mut reader).is_pending());
+            bell.0.store(false, SeqCst);
+            drop(chunk);
+            // After a poke there is nothing to do, and so nobody is woken; an end leaves the status to send.
+            assert_eq!((bell.0.load(SeqCst), poll(&mut reader).is_ready()), (last == "end", last == "end"));
+            continue;
+        }
+        assert!(poll(&mut reader).is_pending());
+        if last == "poke meanwhile" {
+            fixture.publish(last, "x").await;
+            assert!(bell.0.swap(false, SeqCst) && poll(&mut reader).is_pending());
+        }
+        if deadline.is_some() {
+            advance(Duration::from_secs(10)).await;
+            tokio::task::yield_now().await;
+            assert!(bell.0.swap(false, SeqCst) && poll(&mut reader).is_pending());
+        }
+        drop(opening);
+        // Attaching wakes the stream by itself.
+        assert!(bell.0.load(SeqCst), "{last}");
+        assert_eq!(poll(&mut reader).is_ready(), last != "opening", "{last}");
+    }
 }
 
 /// The next chunk waits for the last one, and while nobody takes that it doesn't matter who asks how often.
