@@ -31,7 +31,7 @@ async fn ended_comes_after_every_earlier_poke_and_the_stream_closes_with_ok() {
     let end = ended(&mut stream).await;
     assert_eq!((end.interest, end.position), (Some(ours), Some(position)));
     assert_eq!(end.data, Some(json(json!({"final": [3, 1]}))));
-    assert_eq!(stream.end().await.code(), Code::Ok);
+    assert_eq!(stream.ends_next().await.code(), Code::Ok);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn the_other_interests_of_a_stream_go_on() {
     assert_eq!(stream.data(1).await, ["goes on"]);
     publisher.end(&second, Some(Data::null())).await;
     assert_eq!(ended(&mut stream).await.data, Some(Data::null()), "null is a value");
-    assert_eq!(stream.end().await.code(), Code::Ok);
+    assert_eq!(stream.ends_next().await.code(), Code::Ok);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn one_who_comes_late_gets_ended_at_once() {
     let mut fresh = server.subscribe([new_pokes(ours.clone())]).await;
     fresh.subscribed().await;
     assert_eq!(ended(&mut fresh).await.position, Some(end.clone()));
-    assert_eq!(fresh.end().await.code(), Code::Ok);
+    assert_eq!(fresh.ends_next().await.code(), Code::Ok);
 
     // One who resumes gets what was missed first.
     let mut resumed = server.subscribe([after(ours.clone(), seen)]).await;

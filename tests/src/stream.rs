@@ -166,6 +166,17 @@ impl Stream {
         self.until(|event| if let Event::Reconnect(reconnect) = event { Some(reconnect) } else { None }).await
     }
 
+    /// The status of the end, which must come before any other event.
+    ///
+    /// # Panics
+    /// When something else comes.
+    pub async fn ends_next(&mut self) -> Status {
+        match self.try_next().await {
+            Err(status) => status,
+            Ok(event) => panic!("not the end but {event:?}"),
+        }
+    }
+
     /// Reads to the end and gives the status; OK when the server closed without an error.
     pub async fn end(&mut self) -> Status {
         loop {
