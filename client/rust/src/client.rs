@@ -237,7 +237,7 @@ impl Builder {
     /// [`ErrorKind::Config`] for a malformed URL, a token that can't be a header, and certificates that can't be read.
     pub fn build(self) -> Result<Client, Error> {
         let is_encrypted = check_url(&self.url)?;
-        let endpoint = Endpoint::from_shared(self.url)
+        let endpoint = endpoint(self.url, is_encrypted)
             .and_then(|endpoint| endpoint.user_agent(concat!("poke-client-rust/", env!("CARGO_PKG_VERSION"))))
             .map_err(|error| Error::with(ErrorKind::Config, error))?
             .initial_stream_window_size(STREAM_WINDOW);
@@ -272,6 +272,21 @@ impl Builder {
         Ok(Client { inner: Arc::new(Inner { connector, tokens: tokens?, clock, event_buffer }) })
     }
 }
+
+/// Where to connect to. tonic refuses `https:` where it isn't to do TLS itself, if any crate of the program has switched its
+/// TLS on; so it is told where to connect without, and what the origin is.
+fn endpoint(url: String, is_encrypted: bool) -> Result<Endpoint, tonic::transport::Error> {
+    match url.parse::<Uri>() {
+        Ok(origin) if is_encrypted => {
+            let (host, port) = (origin.host().unwrap_or_default(), origin.port_u16().unwrap_or(HTTPS_PORT));
+            Ok(Endpoint::from_shared(format!("http://{host}:{port}"))?.origin(origin))
+        }
+        _ => Endpoint::from_shared(url),
+    }
+}
+
+/// Where `https:` goes by itself.
+const HTTPS_PORT: u16 = 443;
 
 /// What tonic finds out only when it connects, or never. Answers whether it means TLS. The URL isn't repeated, since it may
 /// hold a password.
