@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests fail by panicking")]
 
 mod command;
+mod connect;
 mod contract_publish;
 mod contract_subscribe;
 mod drain;

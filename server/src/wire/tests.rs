@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use poke_proto::{Data, v1};
+use poke_proto::{Data, MAX_DATA_DEPTH, v1};
 use prometheus_client::metrics::gauge::Gauge;
 use prost::Message;
 use serde_json::{Value, json};

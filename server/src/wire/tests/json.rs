@@ -136,7 +136,15 @@ fn a_subscribe_in_json_has_every_start() {
     ];
     let subscriptions = expected.map(|(interest, start)| v1::Subscription { interest, start }).to_vec();
     assert_eq!(subscribe(text).unwrap(), v1::SubscribeRequest { subscriptions });
-    assert_eq!(subscribe("{}").unwrap(), v1::SubscribeRequest::default());
+    for nothing in ["{}", r#"{"subscriptions":null}"#] {
+        assert_eq!(subscribe(nothing).unwrap(), v1::SubscribeRequest::default());
+    }
+    let text = r#"{"subscriptions":[
+        {"interest":{"domain":null,"filter":null,"audience":null},"after":{"epoch":null,"sequence":null},"latest":null}
+    ]}"#;
+    let start = after("", 0);
+    let empty = v1::Subscription { interest: interest("", "", 0), start };
+    assert_eq!(subscribe(text).unwrap(), v1::SubscribeRequest { subscriptions: vec![empty] }, "null is absence");
 }
 
 #[test]
@@ -154,35 +162,109 @@ fn a_subscribe_that_is_misspelt_is_told_so_without_its_values() {
     }
 }
 
+fn in_json(event: v1::subscribe_response::Event) -> Value {
+    let json = event_in_json(&frame::event(event));
+    assert_eq!((json[0], json[1..5].to_vec()), (0, u32::try_from(json.len() - 5).unwrap().to_be_bytes().to_vec()));
+    serde_json::from_slice(&json[5..]).unwrap()
+}
+
 #[test]
-fn an_event_in_json_is_proto_json() {
-    let event = |event| {
-        let json = event_in_json(&frame::event(event));
-        assert_eq!((json[0], json[1..5].to_vec()), (0, u32::try_from(json.len() - 5).unwrap().to_be_bytes().to_vec()));
-        serde_json::from_slice::<Value>(&json[5..]).unwrap()
-    };
+fn data_in_json_is_what_was_published() {
     let poke = |data| {
         let position = Some(v1::Position { epoch: "e".into(), sequence: i64::MAX });
         let poke = v1::Poke { domain: "D".into(), filter: "f".into(), data, position, ..Default::default() };
-        event(v1::subscribe_response::Event::Poke(poke))
+        in_json(v1::subscribe_response::Event::Poke(poke))
     };
     let expected =
         json!({"poke": {"domain": "D", "filter": "f", "position": {"epoch": "e", "sequence": "9223372036854775807"}}});
     assert_eq!(poke(None), expected);
-    for data in
-        [json!(null), json!(""), json!("x"), json!([]), json!({"a": [1.5, true, null, {"é": 9007199254740991.0}]})]
-    {
+    let deepest = |open: &str, close: &str| {
+        let (open, close) = (open.repeat(MAX_DATA_DEPTH), close.repeat(MAX_DATA_DEPTH));
+        serde_json::from_str(&format!("{open}0{close}")).unwrap()
+    };
+    for data in [
+        json!(null),
+        json!(""),
+        json!("x"),
+        json!("\0\u{1F600}\"\\"),
+        json!([]),
+        json!({}),
+        json!({"a": [1.5, true, null, {"é": -7}]}),
+        // Whole numbers come as they were published, as long as they are exact.
+        json!([0, 1, 9_007_199_254_740_991_i64, -9_007_199_254_740_991_i64, 9_007_199_254_740_992.0, 1e300, 5e-324]),
+        deepest("[", "]"),
+        deepest("{\"a\":", "}"),
+    ] {
         let mut expected = expected.clone();
         expected["poke"]["data"] = data.clone();
         assert_eq!(poke(Some(Data::from_value(&data).unwrap())), expected);
     }
-    let heartbeat = v1::Heartbeat { checkpoints: vec![v1::Position::default()] };
-    assert_eq!(event(v1::subscribe_response::Event::Heartbeat(heartbeat)), json!({"heartbeat": {"checkpoints": [{}]}}));
-    let reconnect = v1::Reconnect {
-        max_delay: Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 }),
-        reason: v1::ReconnectReason::Drain.into(),
-        ..Default::default()
-    };
-    let expected = json!({"reconnect": {"maxDelay": "1.500s", "reason": "RECONNECT_REASON_DRAIN"}});
-    assert_eq!(event(v1::subscribe_response::Event::Reconnect(reconnect)), expected);
+}
+
+#[test]
+fn every_event_has_a_form_in_json() {
+    use v1::subscribe_response::Event;
+
+    let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 500_000_000 });
+    let interest = Some(v1::Interest { domain: "D".into(), filter: "f".into(), audience: 1 });
+    let place = Some(v1::Position { epoch: "e".into(), sequence: 7 });
+    let shown = json!({"domain": "D", "filter": "f", "audience": "AUDIENCE_CUSTOMER"});
+    let at = json!({"epoch": "e", "sequence": "7"});
+    let limits = v1::Limits { max_interests: 100, retention_window: seconds(600), ..Default::default() };
+    for (event, expected) in [
+        (
+            Event::Welcome(v1::Welcome {
+                stream_id: "s".into(),
+                heartbeat_interval: seconds(20),
+                limits: Some(limits),
+                reconnect_spread: Some(prost_types::Duration::default()),
+            }),
+            json!({"welcome": {
+                "streamId": "s",
+                "heartbeatInterval": "20.500s",
+                "limits": {"maxInterests": 100, "retentionWindow": "600.500s"},
+                "reconnectSpread": "0s",
+            }}),
+        ),
+        (
+            Event::Subscribed(v1::Subscribed { interest: interest.clone(), position: place.clone(), outcome: 2 }),
+            json!({"subscribed": {"interest": shown, "position": at, "outcome": "OUTCOME_RECOVERED"}}),
+        ),
+        (
+            Event::Rejected(v1::Rejected { code: 3, reason: "R".into(), ..Default::default() }),
+            json!({"rejected": {"code": 3, "reason": "R"}}),
+        ),
+        (
+            Event::Poke(v1::Poke {
+                publish_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 5_000_000 }),
+                ..Default::default()
+            }),
+            json!({"poke": {"publishTime": "2023-11-14T22:13:20.005Z"}}),
+        ),
+        (
+            Event::Gap(v1::Gap { interest, reason: 3, missed_count: Some(0), ..Default::default() }),
+            json!({"gap": {"interest": shown, "reason": "GAP_REASON_LAGGED", "missedCount": "0"}}),
+        ),
+        (
+            Event::Ended(v1::Ended { data: Some(Data::null()), position: place, ..Default::default() }),
+            json!({"ended": {"data": null, "position": at}}),
+        ),
+        (
+            Event::Ended(v1::Ended { data: Some(Data::string("")), ..Default::default() }),
+            json!({"ended": {"data": ""}}),
+        ),
+        (Event::Ended(v1::Ended::default()), json!({"ended": {}})),
+        (
+            Event::Heartbeat(v1::Heartbeat { checkpoints: vec![v1::Position::default()] }),
+            json!({"heartbeat": {"checkpoints": [{}]}}),
+        ),
+        (
+            Event::Reconnect(v1::Reconnect { max_delay: seconds(1), reason: 1, ..Default::default() }),
+            json!({"reconnect": {"maxDelay": "1.500s", "reason": "RECONNECT_REASON_DRAIN"}}),
+        ),
+        // A reason that this server doesn't know, passed on from another.
+        (Event::Gap(v1::Gap { reason: 77, ..Default::default() }), json!({"gap": {"reason": 77}})),
+    ] {
+        assert_eq!(in_json(event), expected);
+    }
 }
