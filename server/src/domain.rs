@@ -1,10 +1,10 @@
 //! The domains that this server knows, and what each allows.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::registry::{Allowance, Retention};
+use crate::registry::{Allowance, Rates, Retention};
 
 /// To whom a domain's pokes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Idempotency keys that are kept for it.
     pub idempotency_keys: usize,
+    /// How fast may be published to it.
+    pub rates: Rates,
 }
 
 impl Default for Settings {
@@ -32,6 +34,11 @@ impl Default for Settings {
             audience: Audience::Everyone,
             retention: Retention { pokes: 64, bytes: 1 << 20 },
             idempotency_keys: 100_000,
+            rates: Rates {
+                publisher: NonZeroU32::new(1000),
+                domain: NonZeroU32::new(10_000),
+                burst: Duration::from_secs(10),
+            },
         }
     }
 }
@@ -47,7 +54,7 @@ pub struct Domain {
 
 impl Domain {
     fn new(settings: &Settings) -> Arc<Self> {
-        let allowance = Allowance::new(settings.retention, settings.idempotency_keys);
+        let allowance = Allowance::new(settings.retention, settings.idempotency_keys).with_rates(settings.rates);
         Arc::new(Self { audience: settings.audience, allowance })
     }
 }

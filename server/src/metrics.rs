@@ -16,6 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use striped::Striped;
 
+use crate::registry::Whose;
+
 /// Declares the fields once; registers each under its name, with its doc as help.
 macro_rules! metrics {
     ($( $(#[doc = $help:literal])+ $name:ident: $kind:ty, )+) => {
@@ -65,6 +67,8 @@ metrics! {
     pokes_duplicate: Counter,
     /// Publish and EndInterest calls that were refused, by gRPC code.
     publish_refused: By<RefusedCode>,
+    /// Publish and EndInterest calls that came too fast, by the rate that they exceeded.
+    rate_limited: By<RateLimit>,
     /// Bytes of requests that are being read, with what each takes by being open.
     request_bytes: Gauge,
     /// Seconds from a Publish call to its answer.
@@ -179,6 +183,25 @@ impl From<i32> for RefusedCode {
             14 => Self::Unavailable,
             16 => Self::Unauthenticated,
             _ => Self::Other,
+        }
+    }
+}
+
+labels! {
+    /// Which rate was exceeded.
+    RateLimit, "of" {
+        /// That of one publisher.
+        Publisher = "publisher",
+        /// That of the domain.
+        Domain = "domain",
+    }
+}
+
+impl From<Whose> for RateLimit {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Publisher => Self::Publisher,
+            Whose::Domain => Self::Domain,
         }
     }
 }

@@ -151,6 +151,9 @@ impl<B: Backplane> Shared<B> {
             Ok(answer) => protocol.answer(&answer),
             Err(error) => {
                 self.streams.metrics().publish_refused.inc(i32::from(error.code()).into());
+                if let Kind::RateLimited { whose, .. } = error.kind() {
+                    self.streams.metrics().rate_limited.inc(whose.into());
+                }
                 log(&error);
                 protocol.error(&error)
             }

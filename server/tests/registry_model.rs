@@ -12,7 +12,8 @@ use bytes::Bytes;
 use poke_server::{
     interest::{Interest, Recipients},
     registry::{
-        Allowance, Cursor, Entry, Loss, PublishId, Refused, Registry, Retention, Settings, Signal, Start, Watcher,
+        Allowance, Cursor, Entry, Loss, PublishId, Refused, Registry, Request, Retention, Settings, Signal, Start,
+        Watcher,
     },
 };
 use proptest::prelude::*;
@@ -158,6 +159,10 @@ impl World {
         }
     }
 
+    fn request(&self, at: u64) -> Request<'_> {
+        Request { publisher: "", allowance: &self.allowance, now: self.instant(at) }
+    }
+
     fn instant(&self, at: u64) -> Instant {
         self.epoch + Duration::from_secs(at)
     }
@@ -217,7 +222,7 @@ impl World {
             (None, _) if self.ended[n].is_some() => Err(Refused::Ended),
             (None, _) => Ok(None),
         };
-        let accepted = self.registry.publish(&interest(n), &self.allowance, id.as_ref(), self.instant(at), frame);
+        let accepted = self.registry.publish(&interest(n), self.request(at), id.as_ref(), frame);
         match (expected, accepted) {
             (Err(expected), Err(refused)) => assert_eq!(expected, refused),
             (Ok(Some(first)), Ok((accepted, _))) => assert_eq!((first, true), (accepted.sequence, accepted.duplicate)),
@@ -240,7 +245,7 @@ impl World {
     fn end(&mut self, n: usize, late: u64) {
         let at = if self.tight { self.now } else { self.now - late };
         self.expire(n, at);
-        let (sequence, _) = self.registry.end(&interest(n), self.instant(at), frame).expect("there is room");
+        let (sequence, _) = self.registry.end(&interest(n), self.request(at), frame).expect("there is room");
         match self.ended[n] {
             Some(end) => {
                 assert_eq!(end.sequence, sequence, "the first end wins");

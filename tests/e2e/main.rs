@@ -15,6 +15,7 @@ mod idempotency;
 mod leaks;
 mod memory;
 mod protocols;
+mod rates;
 mod reconnect;
 mod resume;
 mod sdk;

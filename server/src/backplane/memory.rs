@@ -16,7 +16,7 @@ use crate::{
     interest::Interest,
     log::Seldom,
     metrics::{Evicted, Metrics},
-    registry::{self, Cursor, Refused, Registry, Waking, Watcher},
+    registry::{self, Cursor, Refused, Registry, Request, Waking, Watcher},
 };
 
 /// How often what is too old is let go: its memory comes back this late at most.
@@ -86,10 +86,10 @@ impl Memory {
 
 impl Backplane for Memory {
     async fn publish(&self, publication: Publication) -> Result<Ack, Refusal> {
-        let Publication { interest, domain, draft, id, .. } = publication;
+        let Publication { interest, domain, publisher, draft, id, .. } = publication;
+        let request = Request { publisher: &publisher, allowance: &domain.allowance, now: Instant::now() };
         let seal = |sequence| draft.seal(&self.epoch, sequence, SystemTime::now());
-        let (accepted, waking) =
-            self.registry.publish(&interest, &domain.allowance, id.as_ref(), Instant::now(), seal)?;
+        let (accepted, waking) = self.registry.publish(&interest, request, id.as_ref(), seal)?;
         wake(waking).await;
         Ok(Ack {
             position: self.position(accepted.sequence),
@@ -99,13 +99,14 @@ impl Backplane for Memory {
     }
 
     async fn end(&self, ending: Ending) -> Result<Position, Refusal> {
-        let Ending { interest, data, .. } = ending;
+        let Ending { interest, domain, publisher, data, .. } = ending;
+        let request = Request { publisher: &publisher, allowance: &domain.allowance, now: Instant::now() };
         let echo = frame::interest(&interest);
         let seal = |sequence| {
             let position = Some(self.position(sequence).into());
             frame::event(Event::Ended(v1::Ended { interest: Some(echo), position, data }))
         };
-        let ended = self.registry.end(&interest, Instant::now(), seal);
+        let ended = self.registry.end(&interest, request, seal);
         if matches!(ended, Err(Refused::Full))
             && let Some(unsaid) = self.complaints.lock().speak()
         {
@@ -167,6 +168,7 @@ impl From<Refused> for Refusal {
             Refused::Ended => Self::Ended,
             Refused::Conflict => Self::Conflict,
             Refused::Full => Self::Full,
+            Refused::TooFast(too_fast) => Self::TooFast(too_fast),
         }
     }
 }

@@ -11,7 +11,7 @@
 
 mod memory;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
 use poke_proto::Data;
 use sha2::{Digest as _, Sha256};
@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Kind},
     frame::Draft,
     interest::{Interest, Recipients},
-    registry::{Cursor, Place, Watcher},
+    registry::{Cursor, Place, TooFast, Watcher},
 };
 
 /// A place in a history. See `poke.v1.Position`.
@@ -65,6 +65,8 @@ pub struct Publication {
     pub interest: Interest,
     /// The interest's domain.
     pub domain: Arc<Domain>,
+    /// Who sends it, by a name that stays the same.
+    pub publisher: Cow<'static, str>,
     /// What goes out.
     pub draft: Draft,
     /// Makes it happen once.
@@ -89,6 +91,10 @@ pub struct Ack {
 pub struct Ending {
     /// What ends.
     pub interest: Interest,
+    /// The interest's domain.
+    pub domain: Arc<Domain>,
+    /// Who says so, by a name that stays the same.
+    pub publisher: Cow<'static, str>,
     /// The last word.
     pub data: Option<Data>,
     /// When the caller stops waiting.
@@ -107,6 +113,9 @@ pub enum Refusal {
     /// There is no room for another end until an older one's time is over.
     #[error("there is no room for another end")]
     Full,
+    /// Too much was published in too short a time.
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
     /// It can't be stored now. When `maybe_stored`, it may have been all the same.
     #[error("nothing can be stored now")]
     Unavailable {
@@ -127,6 +136,7 @@ impl From<Refusal> for Error {
             Refusal::Ended => Kind::InterestEnded,
             Refusal::Conflict => Kind::IdempotencyKeyReused,
             Refusal::Full => Kind::BackplaneUnavailable { retry: ROOM },
+            Refusal::TooFast(TooFast { whose, limit, wait }) => Kind::RateLimited { whose, limit, wait },
             Refusal::Unavailable { .. } => Kind::BackplaneUnavailable { retry: RECOVERY },
         };
         Self::from(kind)

@@ -1,6 +1,6 @@
 //! The table of settings.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     Config, LogFormat,
@@ -23,6 +23,10 @@ const ONE_POKE: usize = 256 << 10;
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+const RATE: OrOff<Count<NonZeroU32>> = OrOff(Count(NonZeroU32::MIN..=MILLION));
+const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
+const BURST: Span = Span(Duration::ZERO..=Duration::from_secs(3600));
 
 const ADDRESS: Text = Text("an IP address and a port (127.0.0.1:8080, [::]:8080) or unix:/path");
 
@@ -97,6 +101,17 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("retention.idempotency_keys", Count(1..=100_000_000), |c| &mut c.each_domain.idempotency_keys,
             "Idempotency keys that each domain keeps, where it says nothing else. 100,000 take about 10 MiB."),
 
+        setting("rates.publisher", RATE, |c| &mut c.each_domain.rates.publisher,
+            "Pokes and ends a second that one publisher may send to one domain, where that says nothing else; more are \
+             refused with RATE_LIMITED. 1000 is a busy back end, and a tenth of what a domain takes, so that one in a loop \
+             leaves room for the others. Off in development."),
+        setting("rates.domain", RATE, |c| &mut c.each_domain.rates.domain,
+            "The same for all publishers of a domain together. 10000 is under a tenth of a core without subscribers; each \
+             stream that gets a poke costs as much again. Off in development."),
+        setting("rates.burst", BURST, |c| &mut c.each_domain.rates.burst,
+            "How much of its rate a publisher or a domain that was quiet may use up at once: as much as comes in this time. \
+             10s holds the jobs that run once a minute."),
+
         setting("limits.connections", Count(1..=10_000_000), |c| &mut c.limits.connections,
             "Connections at once; one more is closed at once. 50,000 with a stream each take about 1 GiB."),
         setting("limits.streams", Count(1..=100_000_000), |c| &mut c.stream.max_streams,
@@ -162,5 +177,11 @@ pub(super) fn domain_settings() -> Vec<Setting<domain::Settings>> {
             "Bytes of pokes that each of its interests retains. By default retention.bytes."),
         setting("idempotency_keys", Count(1..=100_000_000), |d| &mut d.idempotency_keys,
             "Idempotency keys that it keeps. By default retention.idempotency_keys."),
+        setting("publisher_rate", RATE, |d| &mut d.rates.publisher,
+            "Pokes and ends a second of one publisher. By default rates.publisher."),
+        setting("rate", RATE, |d| &mut d.rates.domain,
+            "Pokes and ends a second of all publishers together. By default rates.domain."),
+        setting("burst", BURST, |d| &mut d.rates.burst,
+            "How much of its rate a publisher, or the domain, that was quiet may use up at once. By default rates.burst."),
     ]
 }

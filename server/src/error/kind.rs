@@ -4,6 +4,8 @@ use std::{borrow::Cow, time::Duration};
 
 use tonic::Code;
 
+use crate::registry::Whose;
+
 /// What a caller is told went wrong: one kind for each line of the table at the head of `poke.proto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -52,6 +54,15 @@ pub enum Kind {
         /// The most bytes that it may have.
         limit: usize,
     },
+    /// Too much was published in too short a time.
+    RateLimited {
+        /// Which rate was exceeded.
+        whose: Whose,
+        /// How many a second it allows.
+        limit: u32,
+        /// When there is room again.
+        wait: Duration,
+    },
     /// The server or the connection holds no more streams.
     TooManyStreams,
     /// Too much is being read from clients at once.
@@ -96,6 +107,9 @@ impl Row {
 /// Clients spread their retries by themselves: the delays only keep them from coming back to what can't have changed.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(5);
+
+/// The shortest time that is worth waiting for a rate: whoever comes back earlier finds room for a few pokes at best.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Kind {
     pub(super) fn row(self) -> Row {
@@ -147,6 +161,16 @@ impl Kind {
                 "REQUEST_TOO_LARGE",
                 format!("a SubscribeRequest is at most {limit} bytes"),
             ),
+            Self::RateLimited { whose, limit, wait } => Row {
+                code: ResourceExhausted,
+                reason: "RATE_LIMITED",
+                message: match whose {
+                    Whose::Publisher => format!("too fast: one publisher may send {limit} a second to this domain"),
+                    Whose::Domain => format!("too fast: this domain takes {limit} a second"),
+                }
+                .into(),
+                retry: Some(wait.max(PAUSE)),
+            },
             Self::TooManyStreams => {
                 Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", "no more streams can be held here", LATER)
             }
@@ -174,13 +198,14 @@ impl Kind {
                 vec![("size", size), ("limit", limit)]
             }
             Self::TooManyInterests { limit } => vec![("limit", limit)],
+            Self::RateLimited { limit, .. } => vec![("limit", limit as usize)],
             _ => Vec::new(),
         }
     }
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 25] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -197,6 +222,7 @@ impl Kind {
         Self::InterestEnded,
         Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
+        Self::RateLimited { whose: Whose::Publisher, limit: u32::MAX, wait: SOON },
         Self::TooManyStreams,
         Self::Overloaded,
         Self::ClientStalled,

@@ -61,18 +61,20 @@ impl World {
         }
     }
 
+    fn request(&self) -> Request<'_> {
+        Request { publisher: "", allowance: &self.allowance, now: self.start }
+    }
+
     fn publish(&self, filter: &str) -> Result<Accepted, Refused> {
-        self.registry.publish(&interest(filter), &self.allowance, None, self.start, seal).map(|(accepted, _)| accepted)
+        self.registry.publish(&interest(filter), self.request(), None, seal).map(|(accepted, _)| accepted)
     }
 
     fn publish_with(&self, filter: &str, id: PublishId) -> Result<Accepted, Refused> {
-        self.registry
-            .publish(&interest(filter), &self.allowance, Some(&id), self.start, seal)
-            .map(|(accepted, _)| accepted)
+        self.registry.publish(&interest(filter), self.request(), Some(&id), seal).map(|(accepted, _)| accepted)
     }
 
     fn end(&self, filter: &str) -> Result<i64, Refused> {
-        self.registry.end(&interest(filter), self.start, seal).map(|(sequence, _)| sequence)
+        self.registry.end(&interest(filter), self.request(), seal).map(|(sequence, _)| sequence)
     }
 
     fn topics(&self) -> usize {

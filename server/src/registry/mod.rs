@@ -8,6 +8,7 @@ mod cursor;
 mod keys;
 #[cfg(all(test, poke_loom))]
 mod loom_models;
+mod rates;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,14 @@ use tokio::time::Instant;
 use self::{
     ages::Ages,
     keys::{Keys, Repeat},
+    rates::Meter,
 };
-pub use self::{cursor::Cursor, keys::PublishId, stats::Stats};
+pub use self::{
+    cursor::Cursor,
+    keys::PublishId,
+    rates::{Rates, TooFast, Whose},
+    stats::Stats,
+};
 pub use crate::topic::{Entry, Item, Loss, Place, Retention, Signal, Start, Waking, Watcher};
 use crate::{
     interest::Interest,
@@ -53,18 +60,32 @@ impl Default for Settings {
 /// Enough that two cores rarely meet in one: a lookup holds a shard for well under a microsecond.
 const SHARDS: usize = if cfg!(poke_loom) { 1 } else { 64 };
 
-/// What a domain allows its interests, and the idempotency keys used in it.
+/// What a domain allows its interests and its publishers, and the idempotency keys used in it.
 #[derive(Debug)]
 pub struct Allowance {
     retention: Retention,
     keys: Mutex<Keys>,
+    /// None where any rate will do, so that publishers don't meet in its lock.
+    meter: Option<Mutex<Meter>>,
 }
 
 impl Allowance {
     /// An allowance of `retention` an interest and `keys` idempotency keys.
     #[must_use]
     pub fn new(retention: Retention, keys: usize) -> Self {
-        Self { retention, keys: Mutex::new(Keys::new(keys)) }
+        Self { retention, keys: Mutex::new(Keys::new(keys)), meter: None }
+    }
+
+    /// With bounds on how fast may be published.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        let is_bounded = rates.publisher.is_some() || rates.domain.is_some();
+        Self { meter: is_bounded.then(|| Mutex::new(Meter::new(rates))), ..self }
+    }
+
+    /// Charges a publisher, and the domain, with one poke or end.
+    fn charge(&self, publisher: &str, now: Instant) -> Result<(), TooFast> {
+        self.meter.as_ref().map_or(Ok(()), |meter| meter.lock().take(publisher, now))
     }
 
     /// Lets go the idempotency keys whose window has passed. Answers how many stay.
@@ -98,6 +119,20 @@ pub enum Refused {
     /// Too many ends are kept.
     #[error("there is no room for another end")]
     Full,
+    /// Too much was published in too short a time.
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
+}
+
+/// Who asks for something, when, and what they may.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The publisher, by a name that stays the same.
+    pub publisher: &'a str,
+    /// What the interest's domain allows.
+    pub allowance: &'a Allowance,
+    /// The time.
+    pub now: Instant,
 }
 
 /// Every topic of this node.
@@ -153,19 +188,19 @@ impl Registry {
     /// `seal` makes what goes to them, once the sequence is known.
     ///
     /// # Errors
-    /// The interest has ended, or the key stands for other content. A key is looked up first, so that a repeat of what
-    /// was accepted before the end still hears of its success.
+    /// The interest has ended, the key stands for other content, or it comes too fast. A key is looked up first, so that
+    /// a repeat of what was accepted before still hears of its success.
     pub fn publish(
         &self,
         interest: &Interest,
-        allowance: &Allowance,
+        request: Request<'_>,
         id: Option<&PublishId>,
-        now: Instant,
         seal: impl FnOnce(i64) -> Bytes,
     ) -> Result<(Accepted, Waking), Refused> {
+        let now = request.now;
         let (topic, appended) = self.live(interest, |topic, mut log| {
             self.expire(&mut log, now);
-            let appended = self.append(&mut log, allowance, id, now, seal);
+            let appended = self.append(&mut log, request, id, seal);
             let queued = appended.is_ok() && self.enqueue(&mut log);
             drop(log);
             if queued {
@@ -196,13 +231,14 @@ impl Registry {
     /// sequence.
     ///
     /// # Errors
-    /// [`Refused::Full`].
+    /// [`Refused::Full`], and [`Refused::TooFast`] for what would be the first end.
     pub fn end(
         &self,
         interest: &Interest,
-        now: Instant,
+        request: Request<'_>,
         seal: impl FnOnce(i64) -> Bytes,
     ) -> Result<(i64, Waking), Refused> {
+        let now = request.now;
         let (topic, ended) = self.live(interest, |topic, mut log| {
             self.expire(&mut log, now);
             let ended = match log.end() {
@@ -210,12 +246,12 @@ impl Registry {
                 None if self.stats.ends_bytes.load(Ordering::Relaxed) >= self.settings.ends_budget => {
                     Err(Refused::Full)
                 }
-                None => {
+                None => request.allowance.charge(request.publisher, now).map_err(Refused::from).map(|()| {
                     let sequence = self.next();
                     let cost = log.finish(sequence, seal(sequence), now);
                     self.stats.ends_bytes.fetch_add(cost, Ordering::Relaxed);
-                    Ok(sequence)
-                }
+                    sequence
+                }),
             };
             let queued = ended.is_ok() && self.enqueue(&mut log);
             drop(log);
@@ -242,9 +278,8 @@ impl Registry {
     fn append(
         &self,
         log: &mut Log,
-        allowance: &Allowance,
+        Request { publisher, allowance, now }: Request<'_>,
         id: Option<&PublishId>,
-        now: Instant,
         seal: impl FnOnce(i64) -> Bytes,
     ) -> Result<Appended, Refused> {
         let mut keys = id.map(|id| (id, allowance.keys.lock()));
@@ -252,7 +287,7 @@ impl Registry {
             Some(Repeat::Same(sequence)) => return Ok(Appended::Before(sequence)),
             Some(Repeat::Other) => return Err(Refused::Conflict),
             None if log.end().is_some() => return Err(Refused::Ended),
-            None => {}
+            None => allowance.charge(publisher, now)?,
         }
         let sequence = self.next();
         let frame = seal(sequence);

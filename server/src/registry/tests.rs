@@ -46,13 +46,17 @@ impl Fixture {
         self.try_publish(filter, None).expect("nothing has ended").sequence
     }
 
+    fn request(&self) -> Request<'_> {
+        Request { publisher: "", allowance: &self.allowance, now: self.now }
+    }
+
     fn try_publish(&self, filter: &str, id: Option<&PublishId>) -> Result<Accepted, Refused> {
         let seal = |_| Bytes::from(vec![0; 1000]);
-        self.registry.publish(&interest(filter), &self.allowance, id, self.now, seal).map(|(accepted, _)| accepted)
+        self.registry.publish(&interest(filter), self.request(), id, seal).map(|(accepted, _)| accepted)
     }
 
     fn end(&self, filter: &str) -> Result<i64, Refused> {
-        let ended = self.registry.end(&interest(filter), self.now, |_| Bytes::from_static(b"end"));
+        let ended = self.registry.end(&interest(filter), self.request(), |_| Bytes::from_static(b"end"));
         ended.map(|(sequence, _)| sequence)
     }
 

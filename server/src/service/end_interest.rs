@@ -2,7 +2,7 @@
 
 use poke_proto::v1;
 
-use super::{Call, Shared, submission::Submission};
+use super::{Call, Shared, publish::ANYBODY, submission::Submission};
 use crate::{
     backplane::{Backplane, Ending},
     error::Error,
@@ -14,8 +14,9 @@ impl<B: Backplane> Shared<B> {
         call: Call<v1::EndInterestRequest>,
     ) -> Result<v1::EndInterestResponse, Error> {
         // Ending is idempotent by itself: the key is checked, and that is all.
-        let Submission { interest, data, .. } = self.admit(call.request, call.faults)?;
-        let position = self.streams.backplane().end(Ending { interest, data, deadline: Some(call.deadline) }).await?;
+        let Submission { interest, domain, data, .. } = self.admit(call.request, call.faults)?;
+        let ending = Ending { interest, domain, publisher: ANYBODY.into(), data, deadline: Some(call.deadline) };
+        let position = self.streams.backplane().end(ending).await?;
         self.streams.metrics().ends.inc();
         Ok(v1::EndInterestResponse { position: Some(position.into()) })
     }

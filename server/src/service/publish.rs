@@ -9,15 +9,16 @@ use crate::{
     frame::Draft,
 };
 
-/// Publishers have no names yet: they share one space of idempotency keys.
-const ANYBODY: &str = "";
+/// Publishers have no names yet: they share one space of idempotency keys, and one rate.
+pub(super) const ANYBODY: &str = "";
 
 impl<B: Backplane> Shared<B> {
     pub(super) async fn publish(&self, call: Call<v1::PublishRequest>) -> Result<v1::PublishResponse, Error> {
         let Submission { interest, domain, data, key } = self.admit(call.request, call.faults)?;
         let draft = Draft::new(&interest, data.as_ref());
         let id = key.map(|key| publish_id(ANYBODY, &interest, &key, &draft));
-        let publication = Publication { interest, domain, draft, id, deadline: Some(call.deadline) };
+        let publication =
+            Publication { interest, domain, publisher: ANYBODY.into(), draft, id, deadline: Some(call.deadline) };
         let Ack { position, duplicate, local_receivers } = self.streams.backplane().publish(publication).await?;
         let metrics = self.streams.metrics();
         if duplicate {

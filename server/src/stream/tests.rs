@@ -88,12 +88,14 @@ impl Fixture {
         let interest = interest(filter);
         let draft = Draft::new(&interest, Some(&Data::string(data)));
         let domain = Arc::clone(self.domains.get("PLAYLIST").unwrap());
-        let publication = Publication { interest, domain, draft, id: None, deadline: None };
+        let publication = Publication { interest, domain, publisher: "".into(), draft, id: None, deadline: None };
         self.backplane.publish(publication).await.unwrap().position.sequence
     }
 
     async fn end(&self, filter: &str) -> i64 {
-        let ending = Ending { interest: interest(filter), data: Some(Data::string("over")), deadline: None };
+        let domain = Arc::clone(self.domains.get("PLAYLIST").unwrap());
+        let (interest, data) = (interest(filter), Some(Data::string("over")));
+        let ending = Ending { interest, domain, publisher: "".into(), data, deadline: None };
         self.backplane.end(ending).await.unwrap().sequence
     }
 
