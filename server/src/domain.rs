@@ -4,7 +4,10 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::registry::{Allowance, Rates, Retention};
+use crate::{
+    auth::Access,
+    registry::{Allowance, Rates, Retention},
+};
 
 /// To whom a domain's pokes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub enum Audience {
 }
 
 /// One domain, as configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// To whom its pokes go. It has no other.
     pub audience: Audience,
@@ -26,6 +29,8 @@ pub struct Settings {
     pub idempotency_keys: usize,
     /// How fast may be published to it.
     pub rates: Rates,
+    /// Who may do what in it.
+    pub access: Access,
 }
 
 impl Default for Settings {
@@ -39,7 +44,16 @@ impl Default for Settings {
                 domain: NonZeroU32::new(10_000),
                 burst: Duration::from_secs(10),
             },
+            access: Access::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The same, but open to everyone: for development.
+    #[must_use]
+    pub fn opened(&self) -> Self {
+        Self { access: Access::open(), ..self.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The Multicast Poke server.
 
 pub mod admin;
+pub mod auth;
 pub mod backplane;
 pub mod config;
 pub mod connection;

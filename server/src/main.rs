@@ -45,7 +45,10 @@ fn main() -> ExitCode {
 
 fn perform(invocation: Invocation) -> Result<(), Error> {
     match invocation.task {
-        Task::CheckConfig => say("the configuration is valid\n")?,
+        Task::CheckConfig => {
+            invocation.config.cautions().iter().try_for_each(|caution| say(&format!("warning: {caution}\n")))?;
+            say("the configuration is valid\n")?;
+        }
         Task::PrintConfig => say(&invocation.config.to_toml())?,
         Task::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(invocation))?,
     }
@@ -65,12 +68,14 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     let domains = invocation.config.domains.clone();
     let others = domains.others.map(|others| ("*".to_owned(), others));
     let customers = domains.named.into_iter().chain(others).filter(|(_, domain)| domain.audience == Audience::Customer);
+    let cautions = invocation.config.cautions();
     let server = tokio::select! {
         bound = Server::bind(invocation.config) => bound?,
         // It may be waiting for an address.
         () = signals.next() => return Ok(()),
     };
     let server = if invocation.dev { server.with_local_names_only() } else { server };
+    cautions.iter().for_each(|caution| tracing::warn!("{caution}"));
     for (name, _) in customers {
         tracing::warn!(
             domain = name,
@@ -126,9 +131,6 @@ impl Signals {
 fn announce(server: &Server, dev: bool) -> io::Result<()> {
     for address in server.addresses() {
         say(&format!("listening on {}\n", url(address, server.speaks_tls())))?;
-        if !dev && !address.is_local() {
-            tracing::warn!(%address, "there is no authentication yet: whoever reaches this address can publish and listen");
-        }
     }
     if let Some(admin) = server.admin_address() {
         say(&format!("admin on {}\n", url(admin, false)))?;

@@ -111,6 +111,8 @@ metrics! {
     tls_reloads: Counter,
     /// Times that a new certificate couldn't be used, so that the old one stayed.
     tls_reload_failed: Counter,
+    /// Times that an issuer's keys were read, by how it went.
+    jwks_fetches: By<Fetch>,
     /// Calls of accept that failed, by cause.
     accept_errors: By<AcceptError>,
     /// 1 from the start of a drain, else 0.
@@ -134,6 +136,16 @@ labels! {
         Deadline = "deadline",
         /// A fault of the server.
         Error = "error",
+    }
+}
+
+labels! {
+    /// How a fetch of an issuer's keys went.
+    Fetch, "result" {
+        /// The keys are known.
+        Ok = "ok",
+        /// Those that were known stay.
+        Failed = "failed",
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     admin::{self, Readiness},
+    auth::Auth,
     backplane::Memory,
     config::{self, Address, Config},
     connection::{
@@ -102,6 +103,7 @@ impl Server {
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let Self { config, metrics, tls, listeners, admin, local_names } = self;
         let domains = Arc::new(domains(&config.domains));
+        let auth = Arc::new(auth(&config));
         let backplane = Arc::new(Memory::new(config.registry));
         let window = backplane.window();
         let streams = Streams::new(Arc::clone(&backplane), config.stream, window, Arc::clone(&metrics));
@@ -112,6 +114,7 @@ impl Server {
 
         let mut always = JoinSet::new();
         always.spawn(Arc::clone(&streams).run());
+        always.spawn(Arc::clone(&auth).run(Arc::clone(&metrics)));
         always.spawn(backplane.run(Arc::clone(&domains), Arc::clone(&metrics)));
         if let Some(tls) = tls.clone() {
             always.spawn(tls.run(reload));
@@ -126,7 +129,7 @@ impl Server {
             always.spawn(async move { acceptor.run(&listener).await });
         }
 
-        let pokes = PokeService::new(domains, Arc::clone(&streams), &config.limits);
+        let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits);
         let front = routes::front(&config, pokes, health_service)?;
         let mut accepting = JoinSet::new();
         for listener in listeners {
@@ -140,6 +143,11 @@ impl Server {
         Drain { metrics, health, readiness, accepting, connections, streams }.run(&config).await;
         Ok(())
     }
+}
+
+fn auth(config: &Config) -> Auth {
+    let named = config.domains.named.iter().map(|(name, domain)| (name.as_str(), &domain.access));
+    Auth::new(&config.auth, named, config.domains.others.as_ref().map(|others| &others.access))
 }
 
 fn domains(settings: &config::Domains) -> Domains {

@@ -30,12 +30,13 @@ use tower::Service;
 
 pub use self::answer::Answer;
 use crate::{
+    auth::{Auth, Caller},
     backplane::Backplane,
     domain::{Audience, Domain, Domains},
     error::{Error, Faults, Kind},
     frame::MAX_POKE_BYTES,
     limits::Limits,
-    stream::Streams,
+    stream::{Link, Streams},
     wire::{self, Intake, Limit, Protocol, Shape, UnaryRequest, UnaryResponse, Unspoken},
 };
 
@@ -50,6 +51,7 @@ pub struct PokeService<B> {
 
 struct Shared<B> {
     domains: Arc<Domains>,
+    auth: Arc<Auth>,
     streams: Arc<Streams<B>>,
     intake: Intake,
     request_timeout: Duration,
@@ -62,9 +64,9 @@ impl<B: Backplane> PokeService<B> {
     ///
     /// A stream finds its connection in the extensions of its request, as an `Arc<dyn Link>`.
     #[must_use]
-    pub fn new(domains: Arc<Domains>, streams: Arc<Streams<B>>, limits: &Limits) -> Self {
+    pub fn new(domains: Arc<Domains>, auth: Arc<Auth>, streams: Arc<Streams<B>>, limits: &Limits) -> Self {
         let intake = Intake::new(limits.request_bytes, streams.metrics().request_bytes.clone());
-        Self { shared: Arc::new(Shared { domains, streams, intake, request_timeout: limits.request_timeout }) }
+        Self { shared: Arc::new(Shared { domains, auth, streams, intake, request_timeout: limits.request_timeout }) }
     }
 }
 
@@ -138,12 +140,15 @@ impl<B: Backplane> Shared<B> {
             }
             let mut faults = Faults::default();
             let handled = async {
-                let request = protocol.read_unary(&head.headers, body, &self.intake, UNARY_LIMIT, &mut faults).await?;
+                let caller = self.caller(head).await;
+                // It is read all the same: several clients that are answered while they send never see the answer.
+                let request = protocol.read_unary(&head.headers, body, &self.intake, UNARY_LIMIT, &mut faults).await;
+                let (caller, request) = (caller?, request?);
                 // A deadline that passed while the request was read: nothing is done that nobody waits for.
                 if Instant::now() >= deadline {
                     return Err(Kind::Deadline.into());
                 }
-                handle(Call { request, faults, began, deadline }).await
+                handle(Call { caller, request, faults, began, deadline }).await
             };
             timeout_at(deadline, handled).await.map_err(|_| Error::from(Kind::Deadline))?
         };
@@ -172,6 +177,12 @@ impl<B: Backplane> Shared<B> {
         Ok(Instant::now() + timeout.min(self.request_timeout))
     }
 
+    /// Who makes the request.
+    async fn caller(&self, head: &Parts) -> Result<Caller, Error> {
+        let link = head.extensions.get::<Arc<dyn Link>>();
+        self.auth.caller(&head.headers, link.and_then(|link| link.identity().cloned())).await
+    }
+
     /// A domain, if it is for that audience and the caller may speak to it.
     fn domain_for(&self, name: &str, audience: Audience) -> Result<&Arc<Domain>, Error> {
         let domain = self.domains.get(name).ok_or(Kind::UnknownDomain)?;
@@ -186,6 +197,7 @@ impl<B: Backplane> Shared<B> {
 
 /// A unary call as its handler gets it.
 struct Call<Q> {
+    caller: Caller,
     request: Q,
     /// What reading it has already found to be wrong.
     faults: Faults,

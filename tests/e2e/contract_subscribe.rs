@@ -252,7 +252,7 @@ async fn a_malformed_interest_is_rejected_while_the_others_go_on() {
 
 #[tokio::test]
 async fn an_interest_of_a_customer_is_rejected_without_a_verified_customer() {
-    let server = Server::start(Config::new().set("domains.MINE", "{ audience = \"customer\" }")).await;
+    let server = Server::start(Config::new().open("MINE").text("domains.MINE.audience", "customer")).await;
     let customer = Interest { domain: "MINE".into(), audience: Audience::Customer as i32, ..interest("7") };
     let mut stream = server.subscribe([new_pokes(customer), new_pokes(interest("open"))]).await;
     let Event::Rejected(rejected) = stream.next_but_heartbeat().await else { panic!("not rejected") };

@@ -126,7 +126,7 @@ async fn no_input_can_forge_a_line_of_the_log() {
 
 #[tokio::test]
 async fn a_domain_that_is_not_configured_is_unknown() {
-    let server = Server::start(Config::without_domains().set("domains.SCORE", "{}")).await;
+    let server = Server::start(Config::without_domains().open("SCORE")).await;
     let mut publisher = server.publisher().await;
     let refused = refusal(&publisher.send(fine()).await.expect_err("PLAYLIST isn't configured"));
     assert_eq!((refused.code, refused.reason.as_str()), (Code::NotFound, "UNKNOWN_DOMAIN"));
@@ -142,7 +142,7 @@ async fn a_domain_that_is_not_configured_is_unknown() {
 
 #[tokio::test]
 async fn naming_the_audience_that_a_domain_is_not_for_is_refused() {
-    let config = Config::new().set("domains.MINE", "{ audience = \"customer\" }");
+    let config = Config::new().open("MINE").text("domains.MINE.audience", "customer");
     let server = Server::start(config).await;
     let mut publisher = server.publisher().await;
     let customer = Audience::Customer as i32;
@@ -161,7 +161,7 @@ async fn naming_the_audience_that_a_domain_is_not_for_is_refused() {
 
 #[tokio::test]
 async fn a_customers_pokes_are_refused_until_customers_can_be_verified() {
-    let server = Server::start(Config::new().set("domains.MINE", "{ audience = \"customer\" }")).await;
+    let server = Server::start(Config::new().open("MINE").text("domains.MINE.audience", "customer")).await;
     let mine = Interest { domain: "MINE".into(), audience: Audience::Customer as i32, ..interest("7") };
     let mut stream = server.subscribe([new_pokes(mine)]).await;
     let poke_tests::Event::Rejected(rejected) = stream.next().await else { panic!("not rejected") };

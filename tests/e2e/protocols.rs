@@ -244,7 +244,7 @@ async fn an_interest_ends_by_json_too() {
 
 #[tokio::test]
 async fn every_status_of_the_contract_has_its_http_status_and_name_in_connect() {
-    let server = Server::start(Config::without_domains().set("domains.PLAYLIST", "{}")).await;
+    let server = Server::start(Config::without_domains().open("PLAYLIST")).await;
     let publish =
         async |body: Value| plain::post(&method(&server, "Publish"), "application/json", body.to_string()).await;
     publish(json!({"domain": "PLAYLIST", "filter": "f", "idempotencyKey": "k", "data": 1})).await;

@@ -21,13 +21,21 @@ impl Config {
     /// The default limits; every domain is open to everyone.
     #[must_use]
     pub fn new() -> Self {
-        Self::without_domains().set("domains.\"*\"", "{}")
+        Self::without_domains().open("\"*\"")
     }
 
     /// The default limits, and no domain at all.
     #[must_use]
     pub fn without_domains() -> Self {
         Self { settings: BTreeMap::new(), address: "127.0.0.1:0".into() }
+    }
+
+    /// Opens a domain to everyone.
+    #[must_use]
+    pub fn open(self, domain: &str) -> Self {
+        let (publishers, subscribers) =
+            (format!("domains.{domain}.publishers"), format!("domains.{domain}.subscribers"));
+        self.text(&publishers, "anyone").text(&subscribers, "open")
     }
 
     /// Sets a key, in the dotted form of TOML, to a number, a boolean or a table.

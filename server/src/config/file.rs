@@ -9,9 +9,10 @@ use super::{
     mistake::{Place, hint},
     read::Reading,
     setting::Setting,
-    table::domain_settings,
+    table::{domain_settings, file_settings, issuer_settings, key_setting},
 };
 use crate::{
+    auth::{IssuerSettings, Publishers},
     domain,
     interest::{Interest, Recipients},
 };
@@ -47,7 +48,20 @@ impl<'a> File<'a> {
         }
         let mut table = table.into_inner();
         let domains = table.remove("domains");
+        let names = ["keys", "issuers"].map(|section| table.remove_entry(section));
+        let settings =
+            file_settings().into_iter().filter_map(|setting| Some((table.remove_entry(setting.key)?, setting)));
+        let settings: Vec<_> = settings.collect();
         self.read_section(&table, "", reading);
+        self.read_names(names, reading);
+        for ((name, value), setting) in settings {
+            let place = self.place(name.span().start);
+            if let Err(message) = setting.set_toml(&mut reading.config, value.get_ref()) {
+                reading.mistakes.add(place.clone(), message);
+            }
+            let strangers = reading.config.auth.admins.iter().filter_map(|admin| reading.config.auth.stranger(admin));
+            strangers.for_each(|stranger| reading.mistakes.add(place.clone(), format!("admins: {stranger}")));
+        }
         domains
     }
 
@@ -67,6 +81,64 @@ impl<'a> File<'a> {
                 reading.mistakes.add(place, format!("{key} must be a section, written [{key}]"));
             }
         }
+    }
+
+    /// Reads what only the file can say: who can prove what.
+    fn read_names(&self, [keys, issuers]: [Option<(Key<'a>, Value<'a>)>; 2], reading: &mut Reading) {
+        for (name, value) in self.named_section(keys, reading) {
+            let mut hashes = Vec::new();
+            if let Err(message) = key_setting().set_toml(&mut hashes, value.get_ref()) {
+                reading.mistakes.add(self.place(name.span().start), message);
+            }
+            reading.config.auth.keys.insert(name.get_ref().to_string(), hashes);
+        }
+        for (name, value) in self.named_section(issuers, reading) {
+            let issuer = self.read_issuer(&name, &value, reading);
+            if reading.config.auth.issuers.values().any(|other| other.issuer == issuer.issuer) {
+                let message =
+                    format!("[issuers.{}]: another section has the same issuer", name.get_ref().escape_debug());
+                reading.mistakes.add(self.place(name.span().start), message);
+            }
+            reading.config.auth.issuers.insert(name.get_ref().to_string(), issuer);
+        }
+    }
+
+    /// The entries of a section whose names the user chooses, which are made like those of domains.
+    fn named_section(&self, section: Option<(Key<'a>, Value<'a>)>, reading: &mut Reading) -> Vec<(Key<'a>, Value<'a>)> {
+        let Some((name, value)) = section else { return Vec::new() };
+        let section: &str = name.get_ref();
+        let DeValue::Table(entries) = value.into_inner() else {
+            reading
+                .mistakes
+                .add(self.place(name.span().start), format!("{section} must be a section, written [{section}]"));
+            return Vec::new();
+        };
+        for (name, _) in &entries {
+            if Interest::new(Recipients::Everyone, name.get_ref(), "any").is_err() {
+                let message = format!("[{section}]: a name must be 1 to 64 characters of A-Z a-z 0-9 _ . -");
+                reading.mistakes.add(self.place(name.span().start), message);
+            }
+        }
+        entries.into_iter().collect()
+    }
+
+    fn read_issuer(&self, name: &Key<'_>, section: &Value<'_>, reading: &mut Reading) -> IssuerSettings {
+        let mut issuer = IssuerSettings::default();
+        let place = self.place(name.span().start);
+        let DeValue::Table(table) = section.get_ref() else {
+            reading.mistakes.add(place, format!("write the issuer as a section: [issuers.{}]", name.get_ref()));
+            return issuer;
+        };
+        let settings = issuer_settings();
+        for (key, value) in table {
+            if let Err(message) = set("an issuer", &settings, &mut issuer, key.get_ref(), value.get_ref()) {
+                reading.mistakes.add(self.place(key.span().start), message);
+            }
+        }
+        if let Err(message) = issuer.check(&reading.config.auth.jwks) {
+            reading.mistakes.add(place, format!("[issuers.{}]: {message}", name.get_ref().escape_debug()));
+        }
+        issuer
     }
 
     /// Reads the domains' section.
@@ -94,7 +166,7 @@ impl<'a> File<'a> {
         settings: &[Setting<domain::Settings>],
         reading: &mut Reading,
     ) -> domain::Settings {
-        let mut domain = reading.config.each_domain;
+        let mut domain = reading.config.each_domain.clone();
         let place = self.place(name.span().start);
         if name.get_ref() != OTHERS
             && let Err(error) = Interest::new(Recipients::Everyone, name.get_ref(), "any")
@@ -107,19 +179,28 @@ impl<'a> File<'a> {
         };
         for (key, value) in table {
             let place = self.place(key.span().start);
-            let result = match settings.iter().find(|setting| setting.key == key.get_ref()) {
-                Some(setting) => setting.set_toml(&mut domain, value.get_ref()),
-                None => {
-                    let hint = hint(key.get_ref(), settings.iter().map(|setting| setting.key));
-                    Err(format!("a domain has no setting {}.{hint}", key.get_ref()))
-                }
-            };
-            if let Err(message) = result {
+            if let Err(message) = set("a domain", settings, &mut domain, key.get_ref(), value.get_ref()) {
                 reading.mistakes.add(place, message);
+            } else if key.get_ref() == "publishers"
+                && let Publishers::Listed(list) = &domain.access.publishers
+            {
+                let strangers = list.iter().filter_map(|publisher| reading.config.auth.stranger(&publisher.who));
+                strangers.for_each(|stranger| reading.mistakes.add(place.clone(), format!("publishers: {stranger}")));
             } else if key.get_ref() == "retain_bytes" && domain.retention.bytes > reading.config.registry.budget {
                 reading.mistakes.add(place, "retain_bytes must not be over retention.budget");
             }
         }
         domain
+    }
+}
+
+/// Sets what the user calls `key` of `whose`.
+fn set<C>(whose: &str, settings: &[Setting<C>], config: &mut C, key: &str, value: &DeValue<'_>) -> Result<(), String> {
+    match settings.iter().find(|setting| setting.key == key) {
+        Some(setting) => setting.set_toml(config, value),
+        None => {
+            let hint = hint(key, settings.iter().map(|setting| setting.key));
+            Err(format!("{whose} has no setting {key}.{hint}"))
+        }
     }
 }

@@ -3,12 +3,14 @@
 //! `table` describes each setting once; reading, `--help`, `--print-config` and every message come from there.
 
 mod address;
+mod caution;
 mod file;
 mod invocation;
 mod kind;
 mod log_level;
 mod mistake;
 mod origin;
+mod principals;
 mod print;
 mod read;
 mod setting;
@@ -23,7 +25,7 @@ pub use self::{
     mistake::{Mistake, Mistakes, Place},
     origin::{Origin, is_loopback},
 };
-use crate::{connection::tls, domain, limits::Limits, registry, stream};
+use crate::{auth, connection::tls, domain, limits::Limits, registry, stream};
 
 /// Everything that can be set. `default()` is what holds without a file, the environment and flags.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub tls: tls::Settings,
     /// Where operators look.
     pub admin: Admin,
+    /// Who can prove what.
+    pub auth: auth::Settings,
     /// A stream's life.
     pub stream: stream::Settings,
     /// What is kept of the past over all domains.
@@ -60,6 +64,7 @@ impl Default for Config {
             listen: Listen::default(),
             tls: tls::Settings::default(),
             admin: Admin::default(),
+            auth: auth::Settings::default(),
             stream: stream::Settings::default(),
             registry: registry::Settings::default(),
             each_domain: domain::Settings::default(),
@@ -82,7 +87,7 @@ impl Config {
         config.cors.origins = vec![Origin::Loopback];
         // Who measures or plays on their own machine mustn't find a bound of production.
         (config.each_domain.rates.publisher, config.each_domain.rates.domain) = (None, None);
-        config.domains.others = Some(config.each_domain);
+        config.domains.others = Some(config.each_domain.opened());
         config
     }
 }

@@ -7,7 +7,7 @@ use super::{
     file::OTHERS,
     kind::quoted,
     setting::Setting,
-    table::{domain_settings, settings},
+    table::{domain_settings, file_settings, issuer_settings, key_setting, settings},
 };
 
 /// The width of comments.
@@ -29,6 +29,9 @@ fn write_config(file: &mut String, config: &Config) -> fmt::Result {
     for setting in settings.iter().filter(|setting| !setting.key.contains('.')) {
         write_setting(file, setting.key, setting, config)?;
     }
+    for setting in file_settings() {
+        write_setting(file, setting.key, &setting, config)?;
+    }
     let mut current = "";
     for setting in &settings {
         let Some((section, name)) = setting.key.split_once('.') else { continue };
@@ -37,6 +40,18 @@ fn write_config(file: &mut String, config: &Config) -> fmt::Result {
             current = section;
         }
         write_setting(file, name, setting, config)?;
+    }
+    if !config.auth.keys.is_empty() {
+        writeln!(file, "[keys]")?;
+    }
+    for (name, hashes) in &config.auth.keys {
+        write_setting(file, &quoted(name), &key_setting(), hashes)?;
+    }
+    for (name, issuer) in &config.auth.issuers {
+        writeln!(file, "[issuers.{}]", quoted(name))?;
+        for setting in issuer_settings() {
+            write_setting(file, setting.key, &setting, issuer)?;
+        }
     }
     let others = config.domains.others.iter().map(|domain| (OTHERS, domain));
     let named = config.domains.named.iter().map(|(name, domain)| (name.as_str(), domain));

@@ -42,7 +42,7 @@ pub(super) fn read(sources: Sources<'_>) -> Result<Config, Mistakes> {
             reading.mistakes.add(Place::File(file.name.into()), nobody);
         }
         (None, _) => {
-            reading.config.domains.others = Some(reading.config.each_domain);
+            reading.config.domains.others = Some(reading.config.each_domain.opened());
             reading.check_dev();
         }
     }

@@ -5,9 +5,11 @@ use std::{num::NonZeroU32, time::Duration};
 use super::{
     Config, LogFormat,
     kind::{Bytes, Choice, Count, FilePath, Level, List, OrOff, Share, Span, Switch, Text},
+    principals::{KeyHashes, PrincipalList, PublisherList},
     setting::{Setting, setting},
 };
 use crate::{
+    auth::{ALGORITHMS, IssuerSettings, KeyHash, Subscribers},
     connection::tls::{ClientCertificates, Version},
     domain::{self, Audience},
 };
@@ -35,8 +37,8 @@ const ADDRESS: Text = Text("an IP address and a port (127.0.0.1:8080, [::]:8080)
 pub(super) fn settings() -> Vec<Setting<Config>> {
     vec![
         setting("listen.addresses", List(ADDRESS), |c: &mut Config| &mut c.listen.addresses,
-            "Where clients connect. [::] takes IPv4 as well; port 0 asks for a free one. Loopback by default, since \
-             the server doesn't authenticate anyone yet."),
+            "Where clients connect. [::] takes IPv4 as well; port 0 asks for a free one. Loopback by default: \
+             nothing is open to a network before somebody says so."),
         setting("listen.wait", Span(Duration::ZERO..=secs(600)), |c| &mut c.listen.wait,
             "How long to wait for an address that another process has. Start a new server with 60s and then stop the old \
              one: it takes over as soon as the old one accepts nothing any more. 0s by default, so that a forgotten \
@@ -60,6 +62,16 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "The oldest version of TLS. 1.2 with its safe ciphers alone, since proxies and older phones still need it."),
         setting("admin.listen", OrOff(ADDRESS), |c| &mut c.admin.listen,
             "The plaintext port of /healthz, /readyz and /metrics. Loopback by default: it is for operators alone."),
+
+        setting("jwks.timeout", Span(secs(1)..=secs(60)), |c| &mut c.auth.jwks.timeout,
+            "How long the fetch of an issuer's keys may take. 5s is long for one small file."),
+        setting("jwks.max_bytes", Bytes(1024..=16 * MIB), |c| &mut c.auth.jwks.max_bytes,
+            "Bytes of an issuer's keys. 256KiB is several times what the largest issuers have."),
+        setting("jwks.refresh", Span(secs(10)..=DAY), |c| &mut c.auth.jwks.refresh,
+            "How often an issuer's keys are fetched again. 5m: a key that the issuer withdraws is refused soon after."),
+        setting("jwks.fetches_per_minute", Count(1..=60), |c| &mut c.auth.jwks.fetches_per_minute,
+            "How often a token with a key that isn't known may cause a fetch, for each issuer. 2: who makes up keys must \
+             not make this server a burden to the issuer."),
 
         setting("stream.heartbeat_interval", Span(secs(1)..=secs(60)), |c| &mut c.stream.heartbeat_interval,
             "The longest silence on a stream. 20s is well under the 60s after which common proxies cut an idle one."),
@@ -164,6 +176,46 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
     ]
 }
 
+/// What only the file can set, as it has no name of its own in the environment.
+#[rustfmt::skip]
+pub(super) fn file_settings() -> Vec<Setting<Config>> {
+    vec![
+        setting("admins", PrincipalList, |c: &mut Config| &mut c.auth.admins,
+            "Who may administer the server. Nobody by default; to publish gives no right to it."),
+    ]
+}
+
+/// The API key of a name, in the section `[keys]`.
+pub(super) fn key_setting() -> Setting<Vec<KeyHash>> {
+    setting("key", KeyHashes, |hashes| hashes, "The hash of an API key, or a list while one replaces another.")
+}
+
+/// The settings of one issuer, in its section `[issuers.NAME]`.
+#[rustfmt::skip]
+pub(super) fn issuer_settings() -> Vec<Setting<IssuerSettings>> {
+    vec![
+        setting("issuer", Text("the issuer's name, the claim `iss` of its tokens"), |i: &mut IssuerSettings| &mut i.issuer,
+            "The claim `iss` of its tokens, byte for byte."),
+        setting("audience", List(Text("names of this server, one of which is the claim `aud` of its tokens")), |i| &mut i.audience,
+            "What its tokens must say that they are for: a token for another service is refused."),
+        setting("jwks_url", OrOff(Text("an https URL, or an http URL of this machine")), |i| &mut i.jwks_url,
+            "Where its public keys are, as a JWK set."),
+        setting("jwks_file", OrOff(FilePath), |i| &mut i.jwks_file,
+            "A file with its public keys, in place of jwks_url. A new one is taken while the server runs."),
+        setting("algorithms", List(Choice(ALGORITHMS)), |i| &mut i.algorithms,
+            "How its tokens may be signed. Public keys alone: with a shared secret this server could make tokens as well."),
+        setting("leeway", Span(Duration::ZERO..=secs(300)), |i| &mut i.leeway,
+            "By how much its clock and this one may differ. 5s is far more than clocks that are set by the network do."),
+        setting("customers", Switch, |i| &mut i.customers,
+            "Whether its tokens name customers. Only such an issuer lets anyone listen to a customer's pokes."),
+        setting("customer_claim", Text("a claim's name"), |i| &mut i.customer_claim,
+            "The claim that is the customer's id."),
+        setting("grants_claim", Text("a claim's name"), |i| &mut i.grants_claim,
+            "The claim that names what its holder may listen to, where subscribers is \"grant\": a list of \
+             {\"domain\": \"D\", \"filters\": [\"f\"]} or {\"domain\": \"D\", \"prefix\": \"p\"}."),
+    ]
+}
+
 /// The settings of one domain, in its section `[domains.NAME]`.
 #[rustfmt::skip]
 pub(super) fn domain_settings() -> Vec<Setting<domain::Settings>> {
@@ -171,6 +223,18 @@ pub(super) fn domain_settings() -> Vec<Setting<domain::Settings>> {
         setting("audience", Choice(&[("everyone", Audience::Everyone), ("customer", Audience::Customer)]),
             |d: &mut domain::Settings| &mut d.audience,
             "To whom its pokes go: everyone who holds the interest, or one customer each."),
+        setting("publishers", PublisherList, |d| &mut d.access.publishers,
+            "Who may publish to it and end its interests. Nobody by default: a poke reaches every listener. A key is one of \
+             [keys]; claims are those of a token of one of [issuers]; a certificate is named by a DNS name or a URI."),
+        setting("subscribers",
+            Choice(&[
+                ("open", Subscribers::Open),
+                ("authenticated", Subscribers::Authenticated),
+                ("grant", Subscribers::Grant),
+            ]),
+            |d| &mut d.access.subscribers,
+            "Who may listen to it: everyone; who has a key, a token or a certificate; or who has a token that names the \
+             interest. Authenticated by default: what is open to everyone should be so on purpose."),
         setting("retain_pokes", Count(1..=65_536), |d| &mut d.retention.pokes,
             "Pokes that each of its interests retains. By default retention.pokes."),
         setting("retain_bytes", Bytes(ONE_POKE..=GIB), |d| &mut d.retention.bytes,

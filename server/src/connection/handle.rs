@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -11,15 +11,17 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Peer, tls::PeerIdentity};
-use crate::stream::{Link, Tally};
+use super::Peer;
+use crate::{
+    auth::PeerIdentity,
+    stream::{Link, Tally},
+};
 
 /// An open connection, shared by its task, its requests and the table of connections.
 pub struct Connection {
     id: u64,
     peer: Peer,
-    /// Boxed, as few connections have one.
-    identity: OnceLock<Box<PeerIdentity>>,
+    identity: OnceLock<Arc<PeerIdentity>>,
     accepted: Instant,
     /// Wakes the connection's task, the only one that waits: a permit is stored if it isn't waiting just now.
     wake: Notify,
@@ -71,13 +73,13 @@ impl Connection {
     /// Who the client is by its certificate. `None` if it presented none: then nothing is known of it, and over plain TCP
     /// or a UNIX socket nothing ever is. What is there has been verified, and stays the same for the connection's life.
     #[must_use]
-    pub fn identity(&self) -> Option<&PeerIdentity> {
-        self.identity.get().map(Box::as_ref)
+    pub fn identity(&self) -> Option<&Arc<PeerIdentity>> {
+        self.identity.get()
     }
 
     /// The client has proved who it is. Only the first time counts.
     pub(super) fn identify(&self, identity: PeerIdentity) {
-        let _ = self.identity.set(Box::new(identity));
+        let _ = self.identity.set(Arc::new(identity));
     }
 
     /// When it was accepted: the deadline of its greeting counts from here.
@@ -179,6 +181,10 @@ impl Link for Connection {
 
     fn tally(&self) -> &Tally {
         &self.streams
+    }
+
+    fn identity(&self) -> Option<&Arc<PeerIdentity>> {
+        self.identity()
     }
 }
 

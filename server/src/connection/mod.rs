@@ -33,7 +33,6 @@ pub use self::{
     handle::Connection,
     listener::{BindError, Listener, Peer},
     table::Connections,
-    tls::PeerIdentity,
 };
 use self::{
     life::Http,

@@ -30,6 +30,25 @@ pub enum Kind {
         /// How many one stream may have.
         limit: usize,
     },
+    /// Credentials are needed, and there are none.
+    CredentialsRequired,
+    /// Credentials that don't hold.
+    InvalidCredentials,
+    /// A token whose time is over.
+    TokenExpired,
+    /// A token that can't be checked just now.
+    KeysUnavailable {
+        /// When that can have changed.
+        retry: Duration,
+    },
+    /// Nobody may publish to the domain.
+    NoPublishers,
+    /// The caller isn't on the domain's list of publishers.
+    NotAPublisher,
+    /// The caller's token doesn't grant the interest.
+    NotGranted,
+    /// The caller may not administer.
+    NotAnAdmin,
     /// A customer's interest, but no verified customer.
     CustomerRequired,
     /// A domain that isn't configured.
@@ -136,6 +155,39 @@ impl Kind {
                 "TOO_MANY_INTERESTS",
                 format!("a stream has at most {limit} different interests"),
             ),
+            Self::CredentialsRequired => Row::final_(
+                Unauthenticated,
+                "CREDENTIALS_REQUIRED",
+                "credentials are needed: send an API key or a token as `authorization: Bearer`",
+            ),
+            Self::InvalidCredentials => Row::final_(
+                Unauthenticated,
+                "INVALID_CREDENTIALS",
+                "the key or token in `authorization` isn't one that this server accepts",
+            ),
+            Self::TokenExpired => Row::final_(Unauthenticated, "TOKEN_EXPIRED", "the token has expired"),
+            Self::KeysUnavailable { retry } => Row::retried(
+                Unavailable,
+                "KEYS_UNAVAILABLE",
+                "the token can't be checked just now: its issuer's key isn't known here",
+                retry,
+            ),
+            Self::NoPublishers => Row::final_(
+                PermissionDenied,
+                "NO_PUBLISHERS",
+                "nobody may publish to this domain: the server's configuration lists no publishers for it",
+            ),
+            Self::NotAPublisher => Row::final_(
+                PermissionDenied,
+                "NOT_A_PUBLISHER",
+                "these credentials aren't on the domain's list of publishers with the right to do this",
+            ),
+            Self::NotGranted => {
+                Row::final_(PermissionDenied, "NOT_GRANTED", "these credentials don't grant this interest")
+            }
+            Self::NotAnAdmin => {
+                Row::final_(PermissionDenied, "NOT_AN_ADMIN", "these credentials give no right to administer")
+            }
             Self::CustomerRequired => {
                 Row::final_(Unauthenticated, "CUSTOMER_REQUIRED", "AUDIENCE_CUSTOMER needs a verified customer")
             }
@@ -205,7 +257,7 @@ impl Kind {
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -215,6 +267,14 @@ impl Kind {
         Self::InvalidSubscriptions,
         Self::InvalidRequest,
         Self::TooManyInterests { limit: 100 },
+        Self::CredentialsRequired,
+        Self::InvalidCredentials,
+        Self::TokenExpired,
+        Self::KeysUnavailable { retry: SOON },
+        Self::NoPublishers,
+        Self::NotAPublisher,
+        Self::NotGranted,
+        Self::NotAnAdmin,
         Self::CustomerRequired,
         Self::UnknownDomain,
         Self::IdempotencyKeyReused,

@@ -4,21 +4,20 @@ use poke_proto::v1;
 
 use super::{Call, Shared, submission::Submission};
 use crate::{
+    auth::Right,
     backplane::{Ack, Backplane, Publication, publish_id},
     error::Error,
     frame::Draft,
 };
 
-/// Publishers have no names yet: they share one space of idempotency keys, and one rate.
-pub(super) const ANYBODY: &str = "";
-
 impl<B: Backplane> Shared<B> {
     pub(super) async fn publish(&self, call: Call<v1::PublishRequest>) -> Result<v1::PublishResponse, Error> {
-        let Submission { interest, domain, data, key } = self.admit(call.request, call.faults)?;
+        let Submission { interest, domain, data, key } =
+            self.admit(&call.caller, Right::Publish, call.request, call.faults)?;
         let draft = Draft::new(&interest, data.as_ref());
-        let id = key.map(|key| publish_id(ANYBODY, &interest, &key, &draft));
-        let publication =
-            Publication { interest, domain, publisher: ANYBODY.into(), draft, id, deadline: Some(call.deadline) };
+        let publisher = call.caller.publisher();
+        let id = key.map(|key| publish_id(&publisher, &interest, &key, &draft));
+        let publication = Publication { interest, domain, publisher, draft, id, deadline: Some(call.deadline) };
         let Ack { position, duplicate, local_receivers } = self.streams.backplane().publish(publication).await?;
         let metrics = self.streams.metrics();
         if duplicate {

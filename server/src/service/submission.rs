@@ -6,6 +6,7 @@ use poke_proto::{Data, DataError, v1};
 
 use super::Shared;
 use crate::{
+    auth::{Caller, Right},
     backplane::Backplane,
     domain::{Audience, Domain},
     error::{Error, Faults, Kind},
@@ -51,12 +52,19 @@ impl From<v1::EndInterestRequest> for Fields {
 
 impl<B: Backplane> Shared<B> {
     /// Checks everything that can be checked without the core. What `faults` already holds counts too.
-    pub(super) fn admit(&self, fields: impl Into<Fields>, faults: Faults) -> Result<Submission, Error> {
+    pub(super) fn admit(
+        &self,
+        caller: &Caller,
+        right: Right,
+        fields: impl Into<Fields>,
+        faults: Faults,
+    ) -> Result<Submission, Error> {
         let (interest, data, key) = fields.into().check(faults)?;
         let audience = match interest.recipients() {
             Recipients::Everyone => Audience::Everyone,
             Recipients::Customer(_) => Audience::Customer,
         };
+        self.auth.may_publish(caller, interest.domain(), right)?;
         let domain = Arc::clone(self.domain_for(interest.domain(), audience)?);
         let size = frame::size(&interest, data.as_ref());
         if size > MAX_POKE_BYTES {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Shared, log};
 use crate::{
+    auth::Caller,
     backplane::{Backplane, Start},
     domain::Audience,
     error::{Error, Faults, Kind},
@@ -58,15 +59,19 @@ impl<B: Backplane> Shared<B> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let reading =
             protocol.read_stream(&head.headers, body, &self.intake, limit(self.streams.settings().max_interests));
-        let request: v1::SubscribeRequest =
-            timeout_at(self.deadline(protocol, head)?, reading).await.map_err(|_| Error::from(Kind::Deadline))??;
-        let wants = self.wants(request.subscriptions)?;
+        // It is read even if the caller is refused: see the unary calls.
+        let both = async { (self.caller(head).await, reading.await) };
+        let (caller, request) =
+            timeout_at(self.deadline(protocol, head)?, both).await.map_err(|_| Error::from(Kind::Deadline))?;
+        let (caller, request) = (caller?.as_listener(), request?);
+        let v1::SubscribeRequest { subscriptions } = request;
+        let wants = self.wants(&caller, subscriptions)?;
         let link = head.extensions.get::<Arc<dyn Link>>().cloned();
         self.streams.open(Opening { wants, protocol, link, deadline })
     }
 
     /// What the client wants, without duplicates.
-    fn wants(&self, subscriptions: Vec<v1::Subscription>) -> Result<Vec<Want>, Error> {
+    fn wants(&self, caller: &Caller, subscriptions: Vec<v1::Subscription>) -> Result<Vec<Want>, Error> {
         let mut faults = Faults::default();
         if subscriptions.is_empty() {
             let rule = "subscriptions must name at least one interest";
@@ -89,18 +94,18 @@ impl<B: Backplane> Shared<B> {
         if wants.len() > limit {
             return Err(Kind::TooManyInterests { limit }.into());
         }
-        Ok(wants.into_iter().map(|(interest, start)| self.want(interest, start)).collect())
+        Ok(wants.into_iter().map(|(interest, start)| self.want(caller, interest, start)).collect())
     }
 
-    fn want(&self, interest: v1::Interest, start: Start) -> Want {
-        match self.listen(&interest) {
+    fn want(&self, caller: &Caller, interest: v1::Interest, start: Start) -> Want {
+        match self.listen(caller, &interest) {
             Ok(interest) => Want::Attach(interest, start),
             Err(error) => Want::Refuse(stream::rejected(cut(interest), &error)),
         }
     }
 
     /// The interest, if this client may listen to it.
-    fn listen(&self, asked: &v1::Interest) -> Result<Interest, Error> {
+    fn listen(&self, caller: &Caller, asked: &v1::Interest) -> Result<Interest, Error> {
         let interest = Interest::new(Recipients::Everyone, &asked.domain, &asked.filter)?;
         let audience = match v1::Audience::try_from(asked.audience) {
             Ok(v1::Audience::Unspecified) => Audience::Everyone,
@@ -108,6 +113,7 @@ impl<B: Backplane> Shared<B> {
             Err(_) => return Err(Kind::InvalidAudience.into()),
         };
         self.domain_for(interest.domain(), audience)?;
+        self.auth.may_listen(caller, &interest)?;
         Ok(interest)
     }
 }

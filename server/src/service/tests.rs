@@ -18,6 +18,7 @@ use tower::ServiceExt;
 
 use super::{Answer, PokeService};
 use crate::{
+    auth::Auth,
     backplane::Memory,
     domain::{Audience, Domains, Settings},
     frame,
@@ -37,13 +38,13 @@ struct Server {
 impl Server {
     fn new() -> Self {
         let everyone = Settings::default();
-        let customer = Settings { audience: Audience::Customer, ..everyone };
+        let customer = Settings { audience: Audience::Customer, ..everyone.clone() };
         let domains = Arc::new(Domains::configured([("PLAYLIST", &everyone), ("LETTER", &customer)]));
         let backplane = Arc::new(Memory::new(registry::Settings::default()));
         let (window, metrics) = (backplane.window(), Arc::new(Metrics::new()));
         let settings = streams::Settings { max_interests: 3, ..Default::default() };
         let streams = streams::Streams::new(backplane, settings, window, Arc::clone(&metrics));
-        let service = PokeService::new(domains, Arc::clone(&streams), &Limits::default());
+        let service = PokeService::new(domains, Arc::new(Auth::open()), Arc::clone(&streams), &Limits::default());
         Self { service, streams, metrics }
     }
 

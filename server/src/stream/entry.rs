@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use crate::topic::Signal;
+use crate::{auth::PeerIdentity, topic::Signal};
 
 /// The connection of a stream, as its streams see it.
 pub trait Link: Send + Sync {
@@ -26,6 +26,9 @@ pub trait Link: Send + Sync {
 
     /// The count of its streams.
     fn tally(&self) -> &Tally;
+
+    /// Who its client is by a certificate.
+    fn identity(&self) -> Option<&Arc<PeerIdentity>>;
 }
 
 /// How many streams a connection carries, and how many of them nobody reads.

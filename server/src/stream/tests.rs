@@ -67,6 +67,9 @@ impl Link for Wire {
     fn tally(&self) -> &Tally {
         &self.tally
     }
+    fn identity(&self) -> Option<&Arc<crate::auth::PeerIdentity>> {
+        None
+    }
 }
 
 fn fixture(settings: Settings) -> Fixture {

@@ -3,7 +3,6 @@
 mod files;
 mod flaw;
 mod goodbye;
-mod identity;
 mod material;
 mod plaintext;
 mod reload;
@@ -32,11 +31,13 @@ use self::{
 };
 pub use self::{
     flaw::{Flaw, Flaws},
-    identity::PeerIdentity,
     settings::{ClientCertificates, Settings, Version},
 };
 use super::{Connection, handle::Ask};
-use crate::metrics::{ConnectionEnd, Handshake, Metrics, TlsFailure};
+use crate::{
+    auth::PeerIdentity,
+    metrics::{ConnectionEnd, Handshake, Metrics, TlsFailure},
+};
 
 /// Bytes that TLS holds back for a client that is slow to read: one frame of the usual size. More waits in HTTP's buffer.
 const SEND_BUFFER: usize = 16 << 10;

@@ -24,7 +24,7 @@ pub struct PeerIdentity {
 
 impl PeerIdentity {
     /// Reads a verified certificate.
-    pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Self, der::Error> {
+    pub(crate) fn read(certificate: &CertificateDer<'_>) -> Result<Self, der::Error> {
         let certificate = Certificate::from_der(certificate)?;
         let certificate = certificate.tbs_certificate();
         let (mut dns_names, mut uris) = (Vec::new(), Vec::new());
@@ -61,7 +61,7 @@ impl PeerIdentity {
     }
 
     /// Whether the certificate no longer holds.
-    pub(super) fn has_expired(&self) -> bool {
+    pub(crate) fn has_expired(&self) -> bool {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now > self.expires)
     }
 }

@@ -1,0 +1,88 @@
+//! Where the keys of an issuer are.
+
+use std::{
+    error::Error,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{Fetching, set::KeySet};
+
+type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// Where the keys of an issuer are.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// At an address.
+    Url(Uri),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Source {
+    /// Reads the keys, whatever they are now. The error is for the log.
+    pub(super) async fn read(&self, fetching: &Fetching) -> Result<KeySet, String> {
+        let bytes = match self {
+            Self::Url(url) => {
+                timeout(fetching.timeout, fetch(url, fetching.max_bytes)).await.map_err(|_| "no answer in time")?
+            }
+            Self::File(path) => {
+                let (path, max_bytes) = (path.clone(), fetching.max_bytes);
+                return spawn_blocking(move || read(&path, max_bytes)).await.map_err(|error| error.to_string())?;
+            }
+        };
+        KeySet::parse(&bytes.map_err(|error| causes(&*error))?)
+    }
+}
+
+/// The bytes at `url`. There are no redirects: where the keys are is for the operator to say.
+async fn fetch(url: &Uri, max_bytes: usize) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let request = Request::get(url)
+        .header(header::ACCEPT, "application/jwk-set+json, application/json")
+        .header(header::USER_AGENT, concat!("poke-server/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::new())?;
+    let answer = http()?.request(request).await?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("the answer is {}", answer.status()).into());
+    }
+    Ok(Limited::new(answer.into_body(), max_bytes).collect().await?.to_bytes())
+}
+
+/// The keys in a file. Blocks.
+pub(in crate::auth) fn read(path: &Path, max_bytes: usize) -> Result<KeySet, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(max_bytes as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    if bytes.len() > max_bytes {
+        return Err(format!("{} is too large", path.display()));
+    }
+    KeySet::parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// One client for all issuers. It trusts whom the system trusts.
+fn http() -> Result<Http, Box<dyn Error + Send + Sync>> {
+    static HTTP: OnceLock<Http> = OnceLock::new();
+    if let Some(http) = HTTP.get() {
+        return Ok(http.clone());
+    }
+    let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
+    Ok(HTTP.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)).clone())
+}
+
+/// An error with its causes: what a client of HTTP says is only that it didn't go well.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
+}

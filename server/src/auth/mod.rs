@@ -1,0 +1,220 @@
+//! Who may do what.
+//!
+//! A request becomes a [`Caller`] once, before anything looks at what it asks for: by the API key or the JWT that it
+//! carries, and by the certificate of its connection. What a caller may do is written in the configuration, and can be
+//! replaced as a whole while the server runs.
+
+mod access;
+mod caller;
+mod certificate;
+mod grant;
+mod issuer;
+mod jwks;
+mod key;
+mod signature;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use futures_util::future::join_all;
+use http::{HeaderMap, header};
+use parking_lot::RwLock;
+
+use self::caller::{ApiKey, Credential, Customers};
+pub use self::{
+    access::{Access, ClaimMatch, Principal, Publisher, Publishers, Right, Subscribers},
+    caller::{Caller, CustomerId},
+    certificate::PeerIdentity,
+    grant::Grants,
+    issuer::{ALGORITHMS, Issuer, IssuerSettings},
+    jwks::Fetching,
+    key::{KeyHash, NewKey},
+};
+use crate::{
+    error::{Error, Kind},
+    interest::Interest,
+    metrics::Metrics,
+};
+
+/// Who can prove what, over all domains.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// API keys by name. A name has several while one replaces the other.
+    pub keys: BTreeMap<String, Vec<KeyHash>>,
+    /// Issuers of JWTs by name.
+    pub issuers: BTreeMap<String, IssuerSettings>,
+    /// Who may administer.
+    pub admins: Vec<Principal>,
+    /// How issuers' keys are fetched.
+    pub jwks: Fetching,
+}
+
+impl Settings {
+    /// Why nobody can be this principal: it names a key or an issuer that there isn't.
+    #[must_use]
+    pub fn stranger(&self, principal: &Principal) -> Option<String> {
+        match principal {
+            Principal::Key(name) if !self.keys.contains_key(name) => {
+                Some(format!("there is no key {} in [keys]", name.escape_debug()))
+            }
+            Principal::Token { issuer, .. } if !self.issuers.contains_key(issuer) => {
+                Some(format!("there is no issuer [issuers.{}]", issuer.escape_debug()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Who may do what on this server.
+#[derive(Debug)]
+pub struct Auth {
+    rules: RwLock<Arc<Rules>>,
+}
+
+/// What the configuration says, as a whole.
+#[derive(Debug)]
+struct Rules {
+    keys: Vec<(String, KeyHash)>,
+    issuers: Vec<Arc<Issuer>>,
+    customers: Customers,
+    admins: Vec<Principal>,
+    domains: HashMap<String, Access>,
+    others: Option<Access>,
+}
+
+impl Auth {
+    /// The rules of this configuration: `domains` by name, and what holds for `others`, if there may be any.
+    #[must_use]
+    pub fn new<'a>(
+        settings: &Settings,
+        domains: impl IntoIterator<Item = (&'a str, &'a Access)>,
+        others: Option<&Access>,
+    ) -> Self {
+        let (keys, issuers) = (settings.keys.iter(), settings.issuers.iter());
+        let naming = settings.issuers.values().filter(|issuer| issuer.customers).count();
+        let rules = Rules {
+            keys: keys.flat_map(|(name, hashes)| hashes.iter().map(|hash| (name.clone(), *hash))).collect(),
+            issuers: issuers.map(|(alias, issuer)| Arc::new(Issuer::new(alias, issuer, settings.jwks))).collect(),
+            customers: if naming > 1 { Customers::OfSeveral } else { Customers::OfOne },
+            admins: settings.admins.clone(),
+            domains: domains.into_iter().map(|(name, access)| (name.to_owned(), access.clone())).collect(),
+            others: others.cloned(),
+        };
+        Self { rules: RwLock::new(Arc::new(rules)) }
+    }
+
+    /// Everyone may do everything in any domain: for development.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(&Settings::default(), [], Some(&Access::open()))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read())
+    }
+
+    /// Keeps issuers' keys up to date. Runs until it is dropped.
+    pub async fn run(self: Arc<Self>, metrics: Arc<Metrics>) {
+        let rules = self.rules();
+        join_all(rules.issuers.iter().map(|issuer| issuer.run(&metrics))).await;
+    }
+
+    /// Who makes a request with these headers, on a connection with this certificate.
+    ///
+    /// # Errors
+    /// When its credentials don't hold, even where none would be needed: who sends them means to be known, and must learn
+    /// that they have to be renewed. A server that knows neither keys nor issuers doesn't look at any.
+    pub async fn caller(&self, headers: &HeaderMap, certificate: Option<Arc<PeerIdentity>>) -> Result<Caller, Error> {
+        let rules = self.rules();
+        let credential = match bearer(headers) {
+            _ if rules.keys.is_empty() && rules.issuers.is_empty() => Credential::None,
+            Ok(None) => Credential::None,
+            Ok(Some(bearer)) => rules.credential(bearer).await?,
+            Err(error) => return Err(error),
+        };
+        Ok(Caller { credential, certificate })
+    }
+
+    /// Whether the caller has this right in a domain.
+    ///
+    /// # Errors
+    /// If it hasn't, or there is no such domain.
+    pub fn may_publish(&self, caller: &Caller, domain: &str, right: Right) -> Result<(), Error> {
+        let rules = self.rules();
+        let publishers = &rules.access(domain)?.publishers;
+        match publishers.allow(caller, right) {
+            true => Ok(()),
+            false if publishers.is_nobody() => Err(Kind::NoPublishers.into()),
+            false if caller.is_anonymous() => Err(Kind::CredentialsRequired.into()),
+            false => Err(Kind::NotAPublisher.into()),
+        }
+    }
+
+    /// Whether the caller may listen to an interest.
+    ///
+    /// # Errors
+    /// If it may not, or there is no such domain.
+    pub fn may_listen(&self, caller: &Caller, interest: &Interest) -> Result<(), Error> {
+        let rules = self.rules();
+        match (rules.access(interest.domain())?.subscribers, &caller.credential) {
+            (Subscribers::Open, _) => Ok(()),
+            (Subscribers::Authenticated, _) if !caller.is_anonymous() => Ok(()),
+            (Subscribers::Grant, Credential::Token(token)) if token.grants.cover(interest) => Ok(()),
+            (Subscribers::Grant, _) if !caller.is_anonymous() => Err(Kind::NotGranted.into()),
+            (Subscribers::Authenticated | Subscribers::Grant, _) => Err(Kind::CredentialsRequired.into()),
+        }
+    }
+
+    /// Whether the caller may administer the server.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub fn may_administer(&self, caller: &Caller) -> Result<(), Error> {
+        match self.rules().admins.iter().any(|admin| admin.is(caller)) {
+            true => Ok(()),
+            false if caller.is_anonymous() => Err(Kind::CredentialsRequired.into()),
+            false => Err(Kind::NotAnAdmin.into()),
+        }
+    }
+}
+
+impl Rules {
+    fn access(&self, domain: &str) -> Result<&Access, Error> {
+        self.domains.get(domain).or(self.others.as_ref()).ok_or_else(|| Kind::UnknownDomain.into())
+    }
+
+    async fn credential(&self, bearer: &str) -> Result<Credential, Error> {
+        if bearer.starts_with(key::PREFIX) {
+            return self.key(bearer).ok_or_else(|| Kind::InvalidCredentials.into());
+        }
+        let issuer = issuer::of(&self.issuers, bearer).ok_or(Kind::InvalidCredentials)?;
+        Ok(Credential::Token(Arc::new(issuer.verify(bearer, self.customers).await?)))
+    }
+
+    /// Looks at every key, so that the time tells nothing.
+    fn key(&self, presented: &str) -> Option<Credential> {
+        let hash = KeyHash::of(presented);
+        let found = self.keys.iter().fold(None, |found, (name, known)| if *known == hash { Some(name) } else { found });
+        found.map(|name| Credential::Key(Arc::new(ApiKey { name: name.clone() })))
+    }
+}
+
+/// What a request carries as `authorization: Bearer` (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let invalid = || Error::from(Kind::InvalidCredentials);
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+            if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(invalid()) }
+        }
+        // Who reads the first one and who reads the last one would see two callers.
+        (Some(_), Some(_)) => Err(invalid()),
+    }
+}

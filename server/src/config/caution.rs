@@ -1,0 +1,66 @@
+//! What a valid configuration may not be meant to say.
+
+use super::{Address, Config, file::OTHERS};
+use crate::{
+    auth::{Publishers, Subscribers},
+    connection::tls::ClientCertificates,
+    domain,
+};
+
+impl Config {
+    /// What is allowed, but strange enough to be told: a sentence each.
+    #[must_use]
+    pub fn cautions(&self) -> Vec<String> {
+        let others = self.domains.others.iter().map(|domain| (OTHERS, domain));
+        let named = self.domains.named.iter().map(|(name, domain)| (name.as_str(), domain));
+        named.chain(others).flat_map(|(name, domain)| self.cautions_of(name, domain)).collect()
+    }
+
+    fn cautions_of(&self, name: &str, domain: &domain::Settings) -> Vec<String> {
+        let mut cautions = Vec::new();
+        let section = format!("[domains.{name}]");
+        if domain.access.publishers.is_nobody() {
+            cautions.push(format!("{section}: nobody may publish to it. List who may: publishers"));
+        }
+        if domain.access.publishers == Publishers::Anyone
+            && let Some(address) = self.listen.addresses.iter().find(|address| !Address::is_local(address))
+        {
+            cautions.push(format!("{section}: whoever reaches {address} may publish to it"));
+        }
+        match domain.access.subscribers {
+            Subscribers::Grant if self.auth.issuers.is_empty() => {
+                cautions.push(format!(
+                    "{section}: nobody may listen to it, as there are no issuers of tokens: [issuers.NAME]"
+                ));
+            }
+            Subscribers::Authenticated if !self.knows_anyone() => {
+                let message = "nobody may listen to it, as there is nothing to know anyone by. Name issuers of tokens, \
+                               [issuers.NAME], or say subscribers = \"open\"";
+                cautions.push(format!("{section}: {message}"));
+            }
+            _ => {}
+        }
+        cautions
+    }
+
+    fn knows_anyone(&self) -> bool {
+        let certificates = self.tls.client_certificates != ClientCertificates::Off;
+        certificates || !self.auth.keys.is_empty() || !self.auth.issuers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_use_and_what_anybody_can_is_told() {
+        let mut config = Config { domains: Default::default(), ..Config::dev() };
+        config.domains.named.insert("A".into(), domain::Settings::default());
+        assert_eq!(config.cautions().len(), 2, "{:?}", config.cautions());
+        config.domains.others = Config::dev().domains.others;
+        assert_eq!(config.cautions().len(), 2, "on this machine all may be open");
+        config.listen.addresses = vec![Address::Tcp(([0, 0, 0, 0], 8080).into())];
+        assert!(config.cautions().iter().any(|caution| caution.contains("[domains.*]: whoever reaches 0.0.0.0:8080")));
+    }
+}
