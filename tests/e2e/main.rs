@@ -11,6 +11,7 @@ mod ended;
 mod errors;
 mod gap;
 mod heartbeat;
+mod hostile;
 mod idempotency;
 mod leaks;
 mod memory;

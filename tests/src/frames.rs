@@ -19,6 +19,8 @@ pub mod kind {
     pub const DATA: u8 = 0;
     /// Opens a stream, and carries trailers.
     pub const HEADERS: u8 = 1;
+    /// Weighs streams against each other; without effect since RFC 9113.
+    pub const PRIORITY: u8 = 2;
     /// Ends one stream.
     pub const RST_STREAM: u8 = 3;
     /// Announces parameters.
@@ -29,12 +31,16 @@ pub mod kind {
     pub const GOAWAY: u8 = 7;
     /// Allows more data.
     pub const WINDOW_UPDATE: u8 = 8;
+    /// Goes on with the block of headers that HEADERS began.
+    pub const CONTINUATION: u8 = 9;
 }
 
-/// Flags: on DATA and HEADERS the end of the stream; on SETTINGS and PING an answer.
+/// Flag on DATA and HEADERS: the end of the stream.
 pub const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+/// Flag on SETTINGS and PING: an answer.
+pub const ACK: u8 = 1;
+/// Flag on HEADERS and CONTINUATION: the block of headers is whole.
+pub const END_HEADERS: u8 = 4;
 const HEAD: usize = 9;
 /// The largest frame that a server takes without saying more.
 const CHUNK: usize = 16 << 10;
@@ -151,17 +157,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     fn begin_as(&mut self, method: &str, content_type: &str) -> u32 {
+        self.open_stream(END_HEADERS, &head(method, content_type))
+    }
+
+    /// Puts HEADERS with these flags and this block, and gives their stream.
+    pub fn open_stream(&mut self, flags: u8, block: &[u8]) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
-        let mut headers = BytesMut::new();
-        // POST and http are in HPACK's static table; the others go as literals (RFC 7541, section 6.2.2).
-        headers.put_slice(&[0x83, 0x86]);
-        let path = format!("/poke.v1.PokeService/{method}");
-        for (name, value) in [(":path", path.as_str()), (":authority", "localhost"), ("te", "trailers")] {
-            literal(&mut headers, name, value);
-        }
-        literal(&mut headers, "content-type", content_type);
-        self.put(kind::HEADERS, END_HEADERS, stream, &headers);
+        self.put(kind::HEADERS, flags, stream, block);
         stream
     }
 
@@ -209,6 +212,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Some(frame)
     }
 
+    /// As [`Connection::buffered`], but nothing is answered.
+    pub fn buffered_unanswered(&mut self) -> Option<Frame> {
+        self.parse()
+    }
+
     /// As [`Connection::next`], but nothing is answered: as by a client that is slow to.
     pub async fn next_unanswered(&mut self) -> Option<Frame> {
         loop {
@@ -250,12 +258,56 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
-fn literal(headers: &mut BytesMut, name: &str, value: &str) {
-    headers.put_u8(0);
-    for text in [name, value] {
-        headers.put_u8(u8::try_from(text.len()).expect("short headers"));
-        headers.put_slice(text.as_bytes());
+impl Frame {
+    /// The reason of a GOAWAY or RST_STREAM (RFC 9113, section 7).
+    #[must_use]
+    pub fn reason(&self) -> Option<u32> {
+        let at = match self.kind {
+            kind::RST_STREAM => 0,
+            kind::GOAWAY => 4,
+            _ => return None,
+        };
+        Some(u32::from_be_bytes(self.payload.get(at..at + 4)?.try_into().ok()?))
     }
+}
+
+/// The block of headers of a call of `poke.v1.PokeService`.
+#[must_use]
+pub fn head(method: &str, content_type: &str) -> Bytes {
+    let path = format!("/poke.v1.PokeService/{method}");
+    let head =
+        [(":path", path.as_str()), (":authority", "localhost"), ("te", "trailers"), ("content-type", content_type)];
+    // POST and http are in HPACK's static table.
+    [&[0x83, 0x86], &block(&head)[..]].concat().into()
+}
+
+/// A block of headers, each as a literal that no table remembers (RFC 7541, section 6.2.2).
+#[must_use]
+pub fn block(headers: &[(&str, &str)]) -> Bytes {
+    let mut block = BytesMut::new();
+    for (name, value) in headers {
+        block.put_u8(0);
+        string(&mut block, name);
+        string(&mut block, value);
+    }
+    block.freeze()
+}
+
+/// A string as it is: its length in HPACK's integers (RFC 7541, section 5.1), then its bytes.
+fn string(block: &mut BytesMut, text: &str) {
+    match u8::try_from(text.len()) {
+        Ok(length) if length < 127 => block.put_u8(length),
+        _ => {
+            block.put_u8(127);
+            let mut rest = text.len() - 127;
+            while rest > 127 {
+                block.put_u8(128 | u8::try_from(rest % 128).expect("below 128"));
+                rest /= 128;
+            }
+            block.put_u8(u8::try_from(rest).expect("below 128"));
+        }
+    }
+    block.put_slice(text.as_bytes());
 }
 
 /// The messages of one stream, put together from its DATA frames.

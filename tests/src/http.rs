@@ -1,12 +1,14 @@
-//! Plain HTTP/1.1 requests, as `curl` makes them.
+//! Plain HTTP requests, as `curl` makes them.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+
+use tokio::net::TcpStream;
 
 use crate::within;
 
@@ -64,4 +66,36 @@ pub async fn get(url: &str) -> Answer {
 pub async fn post(url: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
     let request = Request::post(url).header("content-type", content_type).body(Full::new(body.into()));
     send(request.expect("a valid URL")).await
+}
+
+/// As [`send`], over HTTP/2 with prior knowledge. `Err` is how the server reset the stream or the connection.
+///
+/// # Errors
+/// The reset, if there is no answer.
+///
+/// # Panics
+/// When the server isn't there, or is silent.
+pub async fn send_http2(request: Request<Bytes>) -> Result<Answer, h2::Error> {
+    let address = request.uri().authority().expect("an absolute URL").as_str().to_owned();
+    within("an HTTP answer", async {
+        let socket = TcpStream::connect(address).await.expect("the server accepts");
+        let (mut client, connection) = h2::client::handshake(socket).await?;
+        let connection = tokio::spawn(connection);
+        let (head, body) = request.into_parts();
+        let (answer, mut stream) = client.send_request(Request::from_parts(head, ()), body.is_empty())?;
+        if !body.is_empty() {
+            stream.send_data(body, true)?;
+        }
+        let (head, mut body) = answer.await?.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(data) = body.data().await {
+            let data = data?;
+            body.flow_control().release_capacity(data.len())?;
+            bytes.extend_from_slice(&data);
+        }
+        let trailers = body.trailers().await?.unwrap_or_default();
+        connection.abort();
+        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze(), trailers })
+    })
+    .await
 }

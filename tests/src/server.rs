@@ -13,6 +13,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
@@ -199,6 +200,16 @@ impl Server {
     #[must_use]
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server runs").count()
+    }
+
+    /// Lets the process have this many open files, and no more.
+    ///
+    /// # Panics
+    /// When the system doesn't allow that.
+    pub fn limit_descriptors(&self, count: usize) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        let count = Some(count as u64);
+        prlimit(pid, Resource::Nofile, Rlimit { current: count, maximum: count }).expect("it is our child");
     }
 
     fn status(&self, field: &str) -> u64 {
