@@ -1,8 +1,18 @@
 //! What clients may take of the server. What a poke and its data may be is the contract's, not a setting.
 
+mod memory;
+mod source;
+mod tally;
+
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+pub use self::{
+    memory::{Bound, Memory},
+    source::Source,
+    tally::Tallies,
+};
 
 /// Open files beside connections: listeners, the log, the runtime's own, and a margin for what is being accepted.
 const OTHER_FILES: u64 = 64;
@@ -12,6 +22,8 @@ const OTHER_FILES: u64 = 64;
 pub struct Limits {
     /// Connections at once. One more is accepted and closed.
     pub connections: usize,
+    /// Connections at once from one address, or from one network of IPv6.
+    pub connections_per_address: Option<usize>,
     /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
     pub requests_per_connection: u32,
@@ -19,6 +31,8 @@ pub struct Limits {
     pub header_bytes: u32,
     /// Bytes of all requests that are being read, over all connections. Who comes when they are taken is told to retry.
     pub request_bytes: usize,
+    /// Bytes that the process may have in memory before it refuses what is new.
+    pub memory: Bound,
     /// How long a new connection may take until it has sent an HTTP/2 preface or a request head.
     pub handshake_timeout: Duration,
     /// How long a unary call may take, or a Subscribe until its request is read. A caller's own deadline holds if it is
@@ -44,9 +58,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 50_000,
+            connections_per_address: None,
             requests_per_connection: 200,
             header_bytes: 16 << 10,
             request_bytes: 64 << 20,
+            memory: Bound::Auto,
             handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),

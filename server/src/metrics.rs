@@ -55,6 +55,8 @@ metrics! {
     streams_opened: Counter,
     /// Subscribe calls that were refused before they had a stream, by gRPC code.
     subscribe_refused: By<RefusedCode>,
+    /// Subscribe calls that were refused since there were too many streams, by the bound that they ran into.
+    streams_over_limit: By<StreamLimit>,
     /// Subscribe streams that ended, by reason: those that were opened, less those that are open.
     streams_ended: By<StreamEnd>,
     /// Streams that ended since nobody reads them, and wait for their client to see it.
@@ -93,6 +95,12 @@ metrics! {
     idempotency_keys: Gauge,
     /// Retained pokes that were let go, by the bound that they ran into.
     evicted: By<Evicted>,
+    /// Bytes of the process that are in memory.
+    memory_resident_bytes: Gauge,
+    /// Bytes from which on everything new is refused; 0 if there is no such bound.
+    memory_bound_bytes: Gauge,
+    /// What was refused since memory was short.
+    shed: By<Shed>,
     /// Connections that are open now.
     connections_open: Gauge,
     /// Connections that were accepted and served.
@@ -146,6 +154,32 @@ labels! {
         Ok = "ok",
         /// Those that were known stay.
         Failed = "failed",
+    }
+}
+
+labels! {
+    /// Which bound on streams was reached.
+    StreamLimit, "of" {
+        /// That of the whole server.
+        Server = "server",
+        /// That of one connection.
+        Connection = "connection",
+        /// That of one address.
+        Address = "address",
+        /// That of one customer.
+        Customer = "customer",
+    }
+}
+
+labels! {
+    /// What is refused when memory is short.
+    Shed, "what" {
+        /// A new stream.
+        Stream = "stream",
+        /// A call of Publish or EndInterest.
+        Call = "call",
+        /// A new connection.
+        Connection = "connection",
     }
 }
 
@@ -249,6 +283,10 @@ labels! {
     ConnectionRefused, "reason" {
         /// The server holds as many as it may.
         Limit = "limit",
+        /// Its address has as many as one may have.
+        Address = "address",
+        /// The process is short of memory.
+        Memory = "memory",
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     domain::Domains,
     drain::Drain,
     hosts::LocalNames,
-    limits::Limits,
+    limits::{self, Limits},
     metrics::Metrics,
     routes,
     service::PokeService,
@@ -107,7 +107,11 @@ impl Server {
         let backplane = Arc::new(Memory::new(config.registry));
         let window = backplane.window();
         let streams = Streams::new(Arc::clone(&backplane), config.stream, window, Arc::clone(&metrics));
-        let connections = Arc::new(Connections::new(config.limits.connections, Arc::clone(&metrics)));
+        let memory = Arc::new(limits::Memory::new(config.limits.memory, Arc::clone(&metrics)));
+        let connections = Connections::new(config.limits.connections, Arc::clone(&metrics))
+            .with_limit_per_address(config.limits.connections_per_address)
+            .with_memory(Arc::clone(&memory));
+        let connections = Arc::new(connections);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<PokeService<Memory>>().await;
         let (readiness, ready) = watch::channel(Readiness::Ready);
@@ -115,6 +119,7 @@ impl Server {
         let mut always = JoinSet::new();
         always.spawn(Arc::clone(&streams).run());
         always.spawn(Arc::clone(&auth).run(Arc::clone(&metrics)));
+        always.spawn(Arc::clone(&memory).run());
         always.spawn(backplane.run(Arc::clone(&domains), Arc::clone(&metrics)));
         if let Some(tls) = tls.clone() {
             always.spawn(tls.run(reload));
@@ -129,7 +134,7 @@ impl Server {
             always.spawn(async move { acceptor.run(&listener).await });
         }
 
-        let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits);
+        let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits, memory);
         let front = routes::front(&config, pokes, health_service)?;
         let mut accepting = JoinSet::new();
         for listener in listeners {

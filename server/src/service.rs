@@ -35,7 +35,8 @@ use crate::{
     domain::{Audience, Domain, Domains},
     error::{Error, Faults, Kind},
     frame::MAX_POKE_BYTES,
-    limits::Limits,
+    limits::{Limits, Memory},
+    metrics::Shed,
     stream::{Link, Streams},
     wire::{self, Intake, Limit, Protocol, Shape, UnaryRequest, UnaryResponse, Unspoken},
 };
@@ -54,19 +55,27 @@ struct Shared<B> {
     auth: Arc<Auth>,
     streams: Arc<Streams<B>>,
     intake: Intake,
+    memory: Arc<Memory>,
     request_timeout: Duration,
 }
 
 impl<B: Backplane> PokeService<B> {
     /// A service of these domains on the backplane of these streams. A unary call, or the reading of a Subscribe's
     /// request, takes at most the limits' `request_timeout`, and all that are being read `request_bytes`: whoever sends
-    /// a byte now and then must not hold memory for ever.
+    /// a byte now and then must not hold memory for ever. While `memory` is short, new streams and calls are refused.
     ///
     /// A stream finds its connection in the extensions of its request, as an `Arc<dyn Link>`.
     #[must_use]
-    pub fn new(domains: Arc<Domains>, auth: Arc<Auth>, streams: Arc<Streams<B>>, limits: &Limits) -> Self {
+    pub fn new(
+        domains: Arc<Domains>,
+        auth: Arc<Auth>,
+        streams: Arc<Streams<B>>,
+        limits: &Limits,
+        memory: Arc<Memory>,
+    ) -> Self {
         let intake = Intake::new(limits.request_bytes, streams.metrics().request_bytes.clone());
-        Self { shared: Arc::new(Shared { domains, auth, streams, intake, request_timeout: limits.request_timeout }) }
+        let request_timeout = limits.request_timeout;
+        Self { shared: Arc::new(Shared { domains, auth, streams, intake, memory, request_timeout }) }
     }
 }
 
@@ -137,6 +146,9 @@ impl<B: Backplane> Shared<B> {
             let deadline = self.deadline(protocol, head)?;
             if self.streams.is_draining() {
                 return Err(Kind::ShuttingDown.into());
+            }
+            if !self.memory.has_room_for(Shed::Call) {
+                return Err(Kind::Overloaded.into());
             }
             let mut faults = Faults::default();
             let handled = async {

@@ -188,8 +188,9 @@ async fn the_server_and_a_connection_hold_so_many_streams_and_no_more() {
         held.push(Stream::open(&mut second, [new_pokes(interest("x"))]).await);
     }
     let of_server = Stream::try_open(&mut second, [new_pokes(interest("x"))]).await.expect_err("a sixth");
-    for status in [of_connection, of_server] {
+    for (status, whose) in [(of_connection, "the connection has"), (of_server, "the server holds")] {
         let refused = refusal(&status);
+        assert!(refused.message.starts_with(whose), "{}", refused.message);
         assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
         assert!(refused.retry.is_some());
     }

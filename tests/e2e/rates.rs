@@ -8,9 +8,9 @@ use tonic::Code;
 
 /// A second apart, three at once: PLAYLIST takes more of one publisher than all of SCORE.
 fn slow() -> Config {
-    Config::without_domains()
-        .set("domains.PLAYLIST", r#"{ publisher_rate = 1, burst = "2s" }"#)
-        .set("domains.SCORE", r#"{ publisher_rate = "off", rate = 1, burst = "0s" }"#)
+    let config = Config::without_domains().open("PLAYLIST").open("SCORE");
+    let config = config.set("domains.PLAYLIST.publisher_rate", 1).text("domains.PLAYLIST.burst", "2s");
+    config.text("domains.SCORE.publisher_rate", "off").set("domains.SCORE.rate", 1).text("domains.SCORE.burst", "0s")
 }
 
 fn keyed(interest: &Interest, key: u32) -> PublishRequest {

@@ -47,7 +47,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> ExitCode {
-    let server = Server::start(Config::new().set("limits.streams", args.streams * 2)).await;
+    let server =
+        Server::start(Config::new().set("limits.streams", args.streams * 2).text("rates.publisher", "off")).await;
     let empty = server.rss();
 
     let start = Instant::now();

@@ -4,6 +4,8 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::
 
 use toml::de::DeValue;
 
+use crate::limits::Bound;
+
 use super::{
     log_level::{LEVELS, LogLevel},
     mistake::hint,
@@ -245,6 +247,38 @@ impl<T, K: Kind<T>> Kind<Option<T>> for OrOff<K> {
 
     fn write(&self, value: &Option<T>) -> String {
         value.as_ref().map_or_else(|| quoted("off"), |value| self.0.write(value))
+    }
+}
+
+/// A bound on memory: a size, or one of two words.
+pub(super) struct MemoryBound(pub(super) Bytes);
+
+impl Kind<Bound> for MemoryBound {
+    fn form(&self) -> String {
+        format!("{}, \"auto\" or \"off\"", self.0.form())
+    }
+
+    fn read(&self, text: &str) -> Result<Bound, Wrong> {
+        match text {
+            "auto" => Ok(Bound::Auto),
+            "off" => Ok(Bound::Off),
+            size => self.0.read(size).map(Bound::Bytes),
+        }
+    }
+
+    fn read_toml(&self, value: &DeValue<'_>) -> Result<Bound, Wrong> {
+        match value.as_str() {
+            Some(word @ ("auto" | "off")) => self.read(word),
+            _ => self.0.read_toml(value).map(Bound::Bytes),
+        }
+    }
+
+    fn write(&self, value: &Bound) -> String {
+        match value {
+            Bound::Auto => quoted("auto"),
+            Bound::Off => quoted("off"),
+            Bound::Bytes(bytes) => self.0.write(bytes),
+        }
     }
 }
 

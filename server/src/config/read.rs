@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Address, Config, Mistakes, Place, file::File, mistake::hint, setting::Setting, table::settings};
-use crate::connection::tls::{Flaw, Flaws};
+use crate::{
+    connection::tls::{Flaw, Flaws},
+    limits::Bound,
+};
 
 /// How the names of environment variables begin.
 pub(super) const VARIABLE_PREFIX: &str = "POKE_SERVER_";
@@ -111,6 +114,16 @@ impl Reading {
             let message = "limits.requests_per_connection must be over limits.streams_per_connection, or open streams \
                            keep every other call waiting";
             self.mistake(&["limits.requests_per_connection", "limits.streams_per_connection"], message);
+        }
+        let budgets =
+            [registry.budget, registry.ends_budget, limits.request_bytes].into_iter().fold(0, usize::saturating_add);
+        if let Bound::Bytes(bytes) = limits.memory
+            && bytes <= budgets
+        {
+            let message = "limits.memory must be over retention.budget, retention.ends_budget and limits.request_bytes \
+                           together, or full budgets would have everything refused";
+            let keys = ["limits.memory", "retention.budget", "retention.ends_budget", "limits.request_bytes"];
+            self.mistake(&keys, message);
         }
         if each_domain.retention.bytes > registry.budget {
             let message = "retention.bytes must not be over retention.budget";
@@ -291,6 +304,21 @@ retain_poke = 1
     }
 
     #[test]
+    fn a_bound_on_memory_leaves_room_for_the_budgets() {
+        let text = "[retention]\nbudget = '300MiB'\n[limits]\nmemory = '396MiB'\n[domains.A]\n";
+        let found = mistakes(from_file(text));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("poke.toml:4: limits.memory must be over retention.budget"), "{found:?}");
+        let text = text.replace("396MiB", "397MiB");
+        assert_eq!(from_file(&text).unwrap().limits.memory, Bound::Bytes(397 << 20));
+        for (word, bound) in [("auto", Bound::Auto), ("off", Bound::Off)] {
+            let flags = pairs(&[("limits.memory", word)]);
+            assert_eq!(read(Sources { flags: &flags, ..Sources::default() }).unwrap().limits.memory, bound);
+        }
+        assert!(mistakes(from_file("limits.memory = 'of'\n[domains.A]\n"))[0].contains("\"auto\" or \"off\""));
+    }
+
+    #[test]
     fn the_files_of_tls_are_read_and_blamed_on_what_named_them() {
         let text = "[tls]\nkey = '/nowhere/key.pem'\nmin_version = '1.1'\n[domains.A]\n";
         let found = mistakes(read(Sources {
@@ -363,7 +391,8 @@ retain_poke = 1
     #[test]
     fn what_is_printed_reads_back_to_the_same() {
         let rich = "[log]\nlevel = 'info,poke_server=debug'\n[domains.A]\naudience = 'customer'\n[domains.'a.b']\n\
-                    retain_pokes = 3\n[cors]\norigins = ['*', 'https://a.example']\n[admin]\nlisten = 'off'\n";
+                    retain_pokes = 3\nrate = 7\nburst = '1500ms'\n[limits]\nmemory = 'off'\nstreams_per_address = 9\n\
+                    streams_per_customer = 'off'\n[cors]\norigins = ['*', 'https://a.example']\n[admin]\nlisten = 'off'\n";
         for config in [Config::dev(), from_file(rich).unwrap()] {
             assert_eq!(from_file(&config.to_toml()), Ok(config));
         }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     Config, LogFormat,
-    kind::{Bytes, Choice, Count, FilePath, Level, List, OrOff, Share, Span, Switch, Text},
+    kind::{Bytes, Choice, Count, FilePath, Level, List, MemoryBound, OrOff, Share, Span, Switch, Text},
     principals::{KeyHashes, PrincipalList, PublisherList},
     setting::{Setting, setting},
 };
@@ -126,11 +126,22 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
 
         setting("limits.connections", Count(1..=10_000_000), |c| &mut c.limits.connections,
             "Connections at once; one more is closed at once. 50,000 with a stream each take about 1 GiB."),
+        setting("limits.connections_per_address", OrOff(Count(1..=10_000_000)), |c| &mut c.limits.connections_per_address,
+            "Connections at once from one IPv4 address or one /64 of IPv6; one more is closed at once. Off: behind a load \
+             balancer all clients have its address, and a carrier puts thousands of phones behind one. Where clients connect \
+             directly, 1000 keeps one of them from taking all. This machine and UNIX sockets are never limited."),
         setting("limits.streams", Count(1..=100_000_000), |c| &mut c.stream.max_streams,
-            "Streams at once; one more is refused with TOO_MANY_STREAMS. Twice the connections: most hold one."),
+            "Streams at once; one more is refused with TOO_MANY_STREAMS. Twice the connections: most hold one. \
+             A stream that was asked to move counts against no limit."),
         setting("limits.streams_per_connection", Count(1..=1_000_000), |c| &mut c.stream.max_streams_per_connection,
             "Streams at once on one connection; one more is refused with TOO_MANY_STREAMS. A client needs one; 100 \
              leaves room for a proxy that joins clients."),
+        setting("limits.streams_per_address", OrOff(Count(1..=100_000_000)), |c| &mut c.stream.max_streams_per_address,
+            "Streams at once from one IPv4 address or one /64 of IPv6; one more is refused with TOO_MANY_STREAMS. Off, as \
+             limits.connections_per_address is."),
+        setting("limits.streams_per_customer", OrOff(Count(1..=100_000_000)), |c| &mut c.stream.max_streams_per_customer,
+            "Streams at once of one customer, as the token names them; one more is refused with TOO_MANY_STREAMS. 100 is a \
+             family with all its devices and tabs. Raise it if a customer is a company."),
         setting("limits.requests_per_connection", Count(2..=1_000_000), |c| &mut c.limits.requests_per_connection,
             "Requests at once on one HTTP/2 connection; clients wait with more. Over streams_per_connection, so that \
              open streams never keep a Publish waiting."),
@@ -139,6 +150,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("limits.request_bytes", Bytes(4 * MIB..=TIB), |c| &mut c.limits.request_bytes,
             "Bytes of requests that are being read, over all connections; past it calls are refused with OVERLOADED. \
              64MiB holds 64 of the largest at once, or 20,000 usual ones."),
+        setting("limits.memory", MemoryBound(Bytes(MIB..=TIB)), |c| &mut c.limits.memory,
+            "Bytes of the process in memory from which on every new call and connection is refused; new streams are at \
+             fifteen sixteenths of it. It keeps the system from ending the process, and with it every open stream. auto is \
+             fifteen sixteenths of what the control group allows, or the machine has."),
         setting("limits.handshake_timeout", Span(secs(1)..=secs(300)), |c| &mut c.limits.handshake_timeout,
             "How long a new connection may take to say what it wants. 10s is long for a bad network, and short for a \
              flood of silent sockets."),

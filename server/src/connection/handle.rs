@@ -14,6 +14,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::Peer;
 use crate::{
     auth::PeerIdentity,
+    limits::Source,
     stream::{Link, Tally},
 };
 
@@ -177,6 +178,10 @@ impl Link for Connection {
 
     fn close(&self) {
         self.close();
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.peer.source()
     }
 
     fn tally(&self) -> &Tally {

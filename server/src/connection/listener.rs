@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::either::Either;
 
-use crate::config::Address;
+use crate::{config::Address, limits::Source};
 
 /// Connections that the system holds until they are accepted: enough for the return of a dead server's clients. The
 /// system has a bound of its own (net.core.somaxconn).
@@ -97,6 +97,20 @@ impl Listener {
 /// Who connected: an IP address and a port, or a process of this machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer(Option<SocketAddr>);
+
+impl Peer {
+    /// With whom it shares the limits by address, if there are any for it.
+    #[must_use]
+    pub fn source(self) -> Option<Source> {
+        self.0.and_then(Source::of)
+    }
+
+    /// As if it had come over TCP from there.
+    #[cfg(test)]
+    pub(super) fn at(address: &str) -> Self {
+        Self(address.parse().ok())
+    }
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,36 +12,71 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Connection, Peer};
-use crate::metrics::{ConnectionEnd, ConnectionRefused, Metrics};
+use crate::{
+    limits::{Memory, Source, Tallies},
+    metrics::{ConnectionEnd, ConnectionRefused, Metrics, Shed},
+};
 
 /// The open connections of this server.
 #[derive(Debug)]
 pub struct Connections {
     limit: usize,
+    memory: Option<Arc<Memory>>,
     metrics: Arc<Metrics>,
     next: AtomicU64,
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    open: Mutex<Open>,
     /// Woken when the last one is gone.
     empty: Notify,
+}
+
+#[derive(Debug)]
+struct Open {
+    connections: HashMap<u64, Arc<Connection>>,
+    by_source: Tallies<Source>,
 }
 
 impl Connections {
     /// None yet, and `limit` at most. They are counted in `metrics`.
     #[must_use]
     pub fn new(limit: usize, metrics: Arc<Metrics>) -> Self {
-        Self { limit, metrics, next: AtomicU64::new(1), open: Mutex::default(), empty: Notify::new() }
+        let open = Mutex::new(Open { connections: HashMap::new(), by_source: Tallies::new(None) });
+        Self { limit, memory: None, metrics, next: AtomicU64::new(1), open, empty: Notify::new() }
+    }
+
+    /// With a bound for each address.
+    #[must_use]
+    pub fn with_limit_per_address(mut self, limit: Option<usize>) -> Self {
+        self.open.get_mut().by_source = Tallies::new(limit);
+        self
+    }
+
+    /// Refuses connections while memory is short.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
     }
 
     /// Adds a connection; `None` if there is no room.
     pub(super) fn register(self: &Arc<Self>, peer: Peer) -> Option<Registration> {
+        let source = peer.source();
         let mut open = self.open.lock();
-        if open.len() >= self.limit {
-            self.metrics.connections_refused.inc(ConnectionRefused::Limit);
+        let refused = if open.connections.len() >= self.limit {
+            Some(ConnectionRefused::Limit)
+        } else if source.is_some_and(|source| !open.by_source.has_room(&source)) {
+            Some(ConnectionRefused::Address)
+        } else if self.memory.as_ref().is_some_and(|memory| !memory.has_room_for(Shed::Connection)) {
+            Some(ConnectionRefused::Memory)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.metrics.connections_refused.inc(reason);
             return None;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection::new(id, peer));
-        open.insert(id, Arc::clone(&connection));
+        open.connections.insert(id, Arc::clone(&connection));
+        source.into_iter().for_each(|source| open.by_source.add(source));
         self.metrics.connections_opened.inc();
         self.metrics.connections_open.inc();
         Some(Registration { connection, end: ConnectionEnd::Lost, table: Arc::clone(self) })
@@ -49,18 +84,18 @@ impl Connections {
 
     /// Asks all of them to retire.
     pub fn retire_all(&self) {
-        self.open.lock().values().for_each(|connection| connection.retire());
+        self.open.lock().connections.values().for_each(|connection| connection.retire());
     }
 
     /// Closes all of them.
     pub fn close_all(&self) {
-        self.open.lock().values().for_each(|connection| connection.close());
+        self.open.lock().connections.values().for_each(|connection| connection.close());
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.open.lock().len()
+        self.open.lock().connections.len()
     }
 
     /// Waits until there are none.
@@ -99,8 +134,9 @@ impl Drop for Registration {
         self.table.metrics.connections_open.dec();
         self.table.metrics.connections_closed.inc(self.end);
         let mut open = self.table.open.lock();
-        open.remove(&self.connection.id());
-        if open.is_empty() {
+        open.connections.remove(&self.connection.id());
+        self.connection.peer().source().iter().for_each(|source| open.by_source.remove(source));
+        if open.connections.is_empty() {
             self.table.empty.notify_waiters();
         }
     }
@@ -127,6 +163,20 @@ mod tests {
         drop((second, third));
         gone.await.unwrap();
         table.gone().await;
+    }
+
+    #[test]
+    fn each_address_has_its_share_and_this_machine_any() {
+        let metrics = Arc::new(Metrics::new());
+        let table = Arc::new(Connections::new(100, Arc::clone(&metrics)).with_limit_per_address(Some(1)));
+        let connect = |address: &str| table.register(Peer::at(address));
+        let first = connect("192.0.2.1:1").unwrap();
+        assert!(connect("192.0.2.1:2").is_none());
+        let _others = ["192.0.2.2:1", "[2001:db8:1:2::1]:1", "[::1]:1", "[::1]:2"].map(|other| connect(other).unwrap());
+        assert!(connect("[2001:db8:1:2::ffff]:1").is_none(), "a network has one share");
+        drop(first);
+        assert!(connect("192.0.2.1:3").is_some());
+        assert_eq!(metrics.connections_refused.get(ConnectionRefused::Address), 2);
     }
 
     #[test]

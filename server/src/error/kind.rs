@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use tonic::Code;
 
-use crate::registry::Whose;
+use crate::{metrics::StreamLimit, registry::Whose};
 
 /// What a caller is told went wrong: one kind for each line of the table at the head of `poke.proto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +82,12 @@ pub enum Kind {
         /// When there is room again.
         wait: Duration,
     },
-    /// The server or the connection holds no more streams.
-    TooManyStreams,
-    /// Too much is being read from clients at once.
+    /// There are too many streams.
+    TooManyStreams {
+        /// The bound that was reached.
+        of: StreamLimit,
+    },
+    /// The server has no memory to spare just now.
     Overloaded,
     /// The client didn't read.
     ClientStalled,
@@ -223,11 +226,17 @@ impl Kind {
                 .into(),
                 retry: Some(wait.max(PAUSE)),
             },
-            Self::TooManyStreams => {
-                Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", "no more streams can be held here", LATER)
+            Self::TooManyStreams { of } => {
+                let message = match of {
+                    StreamLimit::Server => "the server holds as many streams as it may",
+                    StreamLimit::Connection => "the connection has as many streams as one may have",
+                    StreamLimit::Address => "the client's address has as many streams as one may have",
+                    StreamLimit::Customer => "the customer has as many streams as one may have",
+                };
+                Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", message, LATER)
             }
             Self::Overloaded => {
-                Row::retried(ResourceExhausted, "OVERLOADED", "too much is being read from clients just now", SOON)
+                Row::retried(ResourceExhausted, "OVERLOADED", "the server has no memory to spare just now", SOON)
             }
             Self::ClientStalled => Row::retried(Aborted, "CLIENT_STALLED", "the client didn't read for too long", SOON),
             Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is going away", SOON),
@@ -283,7 +292,7 @@ impl Kind {
         Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::RateLimited { whose: Whose::Publisher, limit: u32::MAX, wait: SOON },
-        Self::TooManyStreams,
+        Self::TooManyStreams { of: StreamLimit::Customer },
         Self::Overloaded,
         Self::ClientStalled,
         Self::ShuttingDown,

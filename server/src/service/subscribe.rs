@@ -15,6 +15,7 @@ use crate::{
     domain::Audience,
     error::{Error, Faults, Kind},
     interest::{Interest, MAX_DOMAIN_BYTES, MAX_FILTER_BYTES, Recipients},
+    metrics::Shed,
     stream::{self, Link, Opening, Stream, Want},
     wire::{self, Limit, Protocol, Shape},
 };
@@ -55,6 +56,9 @@ impl<B: Backplane> Shared<B> {
         Q::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let timeout = protocol.timeout(&head.headers)?;
+        if !self.memory.has_room_for(Shed::Stream) {
+            return Err(Kind::Overloaded.into());
+        }
         // A time so far away that it can't be told is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let reading =
@@ -67,7 +71,7 @@ impl<B: Backplane> Shared<B> {
         let v1::SubscribeRequest { subscriptions } = request;
         let wants = self.wants(&caller, subscriptions)?;
         let link = head.extensions.get::<Arc<dyn Link>>().cloned();
-        self.streams.open(Opening { wants, protocol, link, deadline })
+        self.streams.open(Opening { wants, protocol, link, customer: None, deadline })
     }
 
     /// What the client wants, without duplicates.

@@ -22,7 +22,7 @@ use crate::{
     backplane::Memory,
     domain::{Audience, Domains, Settings},
     frame,
-    limits::Limits,
+    limits::{self, Bound, Limits},
     metrics::Metrics,
     registry, stream as streams,
 };
@@ -43,8 +43,10 @@ impl Server {
         let backplane = Arc::new(Memory::new(registry::Settings::default()));
         let (window, metrics) = (backplane.window(), Arc::new(Metrics::new()));
         let settings = streams::Settings { max_interests: 3, ..Default::default() };
+        let memory = Arc::new(limits::Memory::new(Bound::Off, Arc::clone(&metrics)));
         let streams = streams::Streams::new(backplane, settings, window, Arc::clone(&metrics));
-        let service = PokeService::new(domains, Arc::new(Auth::open()), Arc::clone(&streams), &Limits::default());
+        let auth = Arc::new(Auth::open());
+        let service = PokeService::new(domains, auth, Arc::clone(&streams), &Limits::default(), memory);
         Self { service, streams, metrics }
     }
 

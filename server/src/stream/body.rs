@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -18,6 +18,7 @@ use super::{
     entry::Entry,
     event,
     life::{Duty, Life},
+    seats::Seat,
     transit::Chunk,
 };
 use crate::{
@@ -51,14 +52,14 @@ pub struct Stream<B: Backplane> {
     verdict: Option<Result<(), Error>>,
     trailers: Option<HeaderMap>,
     finished: bool,
-    /// It has been asked to move.
-    is_leaving: bool,
+    /// Until it is asked to move.
+    seat: Option<Seat>,
     end: StreamEnd,
 }
 
 impl<B: Backplane> Stream<B> {
-    pub(super) fn new(streams: Arc<Streams<B>>, opening: Opening, id: String) -> Self {
-        let Opening { wants, protocol, link, deadline } = opening;
+    pub(super) fn new(streams: Arc<Streams<B>>, opening: Opening, seat: Seat, id: String) -> Self {
+        let Opening { wants, protocol, link, deadline, .. } = opening;
         // One more bit, for the clock.
         let signal = Arc::new(Signal::new(wants.len() + 1));
         let entry = Arc::new(Entry::new(Arc::clone(&signal), link));
@@ -82,7 +83,7 @@ impl<B: Backplane> Stream<B> {
             verdict: None,
             trailers: None,
             finished: false,
-            is_leaving: false,
+            seat: Some(seat),
             end: StreamEnd::Cancelled,
         }
     }
@@ -198,18 +199,12 @@ impl<B: Backplane> Stream<B> {
                     return;
                 }
                 Duty::Move { window, closes_after, reason } => {
-                    self.leaves();
+                    self.seat = None;
                     self.heartbeat(now);
                     self.queue.push(event::reconnect(window, closes_after, reason));
                 }
                 Duty::Heartbeat => self.heartbeat(now),
             }
-        }
-    }
-
-    fn leaves(&mut self) {
-        if !std::mem::replace(&mut self.is_leaving, true) {
-            self.streams.leaving.fetch_add(1, Relaxed);
         }
     }
 
@@ -335,9 +330,6 @@ impl<B: Backplane> Body for Stream<B> {
 
 impl<B: Backplane> Drop for Stream<B> {
     fn drop(&mut self) {
-        if self.is_leaving {
-            self.streams.leaving.fetch_sub(1, Relaxed);
-        }
         self.streams.unregister(self.key);
         self.entry.leave();
         // The clock has counted a stalled one, and no longer looks at this one.

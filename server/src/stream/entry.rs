@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use crate::{auth::PeerIdentity, topic::Signal};
+use crate::{auth::PeerIdentity, limits::Source, topic::Signal};
 
 /// The connection of a stream, as its streams see it.
 pub trait Link: Send + Sync {
@@ -23,6 +23,11 @@ pub trait Link: Send + Sync {
 
     /// Drops the connection with all its streams.
     fn close(&self);
+
+    /// With whom its streams share a bound.
+    fn source(&self) -> Option<Source> {
+        None
+    }
 
     /// The count of its streams.
     fn tally(&self) -> &Tally;
@@ -36,13 +41,8 @@ pub trait Link: Send + Sync {
 pub struct Tally {
     open: AtomicUsize,
     stalled: AtomicUsize,
-}
-
-impl Tally {
-    /// How many streams it carries.
-    pub(super) fn open(&self) -> usize {
-        self.open.load(Relaxed)
-    }
+    /// Those that weren't asked to move.
+    pub(super) seats: AtomicUsize,
 }
 
 impl fmt::Debug for Entry {

@@ -10,6 +10,7 @@ mod chunk;
 mod entry;
 mod event;
 mod life;
+mod seats;
 mod streams;
 mod transit;
 mod translation;
@@ -58,6 +59,10 @@ pub struct Settings {
     pub max_streams: usize,
     /// Streams on one connection.
     pub max_streams_per_connection: usize,
+    /// Streams from one address, or from one network of IPv6.
+    pub max_streams_per_address: Option<usize>,
+    /// Streams of one customer.
+    pub max_streams_per_customer: Option<usize>,
 }
 
 impl Default for Settings {
@@ -75,6 +80,8 @@ impl Default for Settings {
             replay_bytes: 4 << 20,
             max_streams: 100_000,
             max_streams_per_connection: 100,
+            max_streams_per_address: None,
+            max_streams_per_customer: Some(100),
         }
     }
 }
@@ -104,6 +111,8 @@ pub struct Opening {
     pub protocol: Protocol,
     /// The connection that carries it.
     pub link: Option<Arc<dyn Link>>,
+    /// Which customer it is of, as far as that is known.
+    pub customer: Option<Arc<str>>,
     /// When the caller stops listening.
     pub deadline: Option<Instant>,
 }

@@ -23,6 +23,7 @@ use super::{
     Drain, Opening, Settings, Stream,
     entry::{Entry, Look},
     event,
+    seats::Seats,
     translation::Translations,
 };
 use crate::{
@@ -45,8 +46,7 @@ pub struct Streams<B> {
     started: Instant,
     shards: [Mutex<Slab<Arc<Entry>>>; SHARDS],
     open: AtomicUsize,
-    /// Those among them that were asked to move.
-    pub(super) leaving: AtomicUsize,
+    seats: Arc<Seats>,
     pub(super) translations: Translations,
     drain: Mutex<Option<Drain>>,
     draining: AtomicBool,
@@ -65,7 +65,7 @@ impl<B: Backplane> Streams<B> {
             started: Instant::now(),
             shards: std::array::from_fn(|_| Mutex::new(Slab::new())),
             open: AtomicUsize::new(0),
-            leaving: AtomicUsize::new(0),
+            seats: Seats::new(&settings),
             translations: Translations::default(),
             drain: Mutex::new(None),
             draining: false.into(),
@@ -81,14 +81,14 @@ impl<B: Backplane> Streams<B> {
         if self.is_draining() {
             return Err(Kind::ShuttingDown.into());
         }
-        let staying = self.open.load(Relaxed).saturating_sub(self.leaving.load(Relaxed));
-        let on_connection = opening.link.as_ref().map_or(0, |link| link.tally().open());
-        if staying >= self.settings.max_streams || on_connection >= self.settings.max_streams_per_connection {
-            return Err(Kind::TooManyStreams.into());
-        }
+        let seat = self.seats.take(opening.link.as_ref(), opening.customer.as_ref()).inspect_err(|error| {
+            if let Kind::TooManyStreams { of } = error.kind() {
+                self.metrics.streams_over_limit.inc(of);
+            }
+        })?;
         let id = format!("{:016x}", rand::random::<u64>());
         tracing::debug!(stream = id, interests = opening.wants.len(), "stream opened");
-        Ok(Stream::new(Arc::clone(self), opening, id))
+        Ok(Stream::new(Arc::clone(self), opening, seat, id))
     }
 
     /// Asks every client to move, and ends what is left when the time is over. Nothing is opened from now on.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod seats;
 mod unread;
 
 use std::{
@@ -113,7 +114,7 @@ impl Fixture {
         deadline: Option<Instant>,
     ) -> Reader {
         let wants = wants.into_iter().collect();
-        let stream = self.streams.open(Opening { wants, protocol: Protocol::Grpc, link, deadline }).unwrap();
+        let stream = self.streams.open(Opening { link, deadline, ..opening(wants) }).unwrap();
         Reader { stream, events: Default::default(), trailers: None }
     }
 
@@ -121,6 +122,10 @@ impl Fixture {
         let epoch = self.backplane.epoch().as_ref().to_owned();
         Want::Attach(interest(filter), Start::After { epoch, sequence })
     }
+}
+
+fn opening(wants: Vec<Want>) -> Opening {
+    Opening { wants, protocol: Protocol::Grpc, link: None, customer: None, deadline: None }
 }
 
 fn new(filter: &str) -> Want {
@@ -373,8 +378,7 @@ async fn a_drain_moves_everyone_and_then_ends_what_is_left() {
         readers.push(fixture.open([new("a")]).live(1).await);
     }
     fixture.streams.drain(Drain { window: Duration::from_secs(5), closes_after: Duration::from_secs(8) });
-    let refused =
-        fixture.streams.open(Opening { wants: vec![new("a")], protocol: Protocol::Grpc, link: None, deadline: None });
+    let refused = fixture.streams.open(opening(vec![new("a")]));
     assert_eq!(refused.err().unwrap().reason(), "SHUTTING_DOWN");
     for reader in &mut readers {
         assert!(matches!(reader.next().await, Some(Event::Heartbeat(_))));
