@@ -8,7 +8,6 @@ use std::{
 
 use poke_server::{
     config::{Address, Invocation, Task, Usage},
-    domain::Audience,
     limits, log,
     server::Server,
 };
@@ -65,9 +64,6 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     // Before anything is announced: whoever starts us may stop us at once.
     let mut signals = Signals::catch()?;
     let mut hangups = signal(SignalKind::hangup())?;
-    let domains = invocation.config.domains.clone();
-    let others = domains.others.map(|others| ("*".to_owned(), others));
-    let customers = domains.named.into_iter().chain(others).filter(|(_, domain)| domain.audience == Audience::Customer);
     let cautions = invocation.config.cautions();
     let server = tokio::select! {
         bound = Server::bind(invocation.config) => bound?,
@@ -76,12 +72,6 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     };
     let server = if invocation.dev { server.with_local_names_only() } else { server };
     cautions.iter().for_each(|caution| tracing::warn!("{caution}"));
-    for (name, _) in customers {
-        tracing::warn!(
-            domain = name,
-            "there is no authentication yet: nobody can publish or listen to a customer's domain"
-        );
-    }
     announce(&server, invocation.dev)?;
     if let Some(path) = invocation.ready_file {
         fs::write(

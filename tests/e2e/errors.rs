@@ -160,7 +160,7 @@ async fn naming_the_audience_that_a_domain_is_not_for_is_refused() {
 }
 
 #[tokio::test]
-async fn a_customers_pokes_are_refused_until_customers_can_be_verified() {
+async fn where_no_issuer_names_customers_nobody_listens_to_a_customers_domain_and_the_operator_is_told() {
     let server = Server::start(Config::new().open("MINE").text("domains.MINE.audience", "customer")).await;
     let mine = Interest { domain: "MINE".into(), audience: Audience::Customer as i32, ..interest("7") };
     let mut stream = server.subscribe([new_pokes(mine)]).await;
@@ -169,7 +169,7 @@ async fn a_customers_pokes_are_refused_until_customers_can_be_verified() {
     assert_eq!(stream.end().await.code(), Code::Ok);
     let log = server.log();
     let says = |words: [&str; 2]| log.iter().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(says(["\"WARN\"", "\"domain\":\"MINE\""]), "the operator is told: {log:#?}");
+    assert!(says(["\"WARN\"", "[domains.MINE]: nobody may listen to it"]), "the operator is told: {log:#?}");
     assert!(says(["\"message\":\"started\"", &server.url()]), "and where it listens: {log:#?}");
 }
 

@@ -6,6 +6,7 @@ mod command;
 mod connect;
 mod contract_publish;
 mod contract_subscribe;
+mod customers;
 mod drain;
 mod ended;
 mod errors;

@@ -22,6 +22,7 @@ mod publish;
 mod server;
 mod stream;
 pub mod tls;
+pub mod token;
 pub mod tools;
 mod wait;
 

@@ -1,6 +1,6 @@
 //! A Subscribe stream as the contract has it, without the SDK.
 
-use tonic::{Code, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
+use tonic::{Code, IntoRequest, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
 
 use crate::{
     v1::{
@@ -66,7 +66,20 @@ impl Stream {
         client: &mut PokeServiceClient<impl Connection>,
         subscriptions: impl IntoIterator<Item = Subscription>,
     ) -> Result<Self, Status> {
-        let request = SubscribeRequest { subscriptions: subscriptions.into_iter().collect() };
+        Self::try_send(client, SubscribeRequest { subscriptions: subscriptions.into_iter().collect() }).await
+    }
+
+    /// As [`Stream::try_open`], of any request, for example one that carries a token.
+    ///
+    /// # Errors
+    /// The status that the server answered with, at once or in place of the welcome.
+    ///
+    /// # Panics
+    /// When the first event isn't the welcome.
+    pub async fn try_send(
+        client: &mut PokeServiceClient<impl Connection>,
+        request: impl IntoRequest<SubscribeRequest>,
+    ) -> Result<Self, Status> {
         let mut events = within("Subscribe's headers", client.subscribe(request)).await?.into_inner();
         match within("the welcome", events.message()).await?.and_then(|response| response.event) {
             Some(Event::Welcome(welcome)) => Ok(Self { events, welcome }),

@@ -4,7 +4,7 @@ use super::{Address, Config, file::OTHERS};
 use crate::{
     auth::{Publishers, Subscribers},
     connection::tls::ClientCertificates,
-    domain,
+    domain::{self, Audience},
 };
 
 impl Config {
@@ -26,6 +26,14 @@ impl Config {
             && let Some(address) = self.listen.addresses.iter().find(|address| !Address::is_local(address))
         {
             cautions.push(format!("{section}: whoever reaches {address} may publish to it"));
+        }
+        if domain.audience == Audience::Customer {
+            if !self.auth.issuers.values().any(|issuer| issuer.customers) {
+                let message = "nobody may listen to it, as no issuer of tokens names customers: [issuers.NAME] with \
+                               customers = true";
+                cautions.push(format!("{section}: {message}"));
+            }
+            return cautions;
         }
         match domain.access.subscribers {
             Subscribers::Grant if self.auth.issuers.is_empty() => {
@@ -52,12 +60,17 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Access;
 
     #[test]
     fn what_nobody_can_use_and_what_anybody_can_is_told() {
         let mut config = Config { domains: Default::default(), ..Config::dev() };
         config.domains.named.insert("A".into(), domain::Settings::default());
         assert_eq!(config.cautions().len(), 2, "{:?}", config.cautions());
+        let letters = domain::Settings { audience: Audience::Customer, access: Access::open(), ..Default::default() };
+        config.domains.named.insert("B".into(), letters);
+        assert!(config.cautions().iter().any(|caution| caution.contains("no issuer of tokens names customers")));
+        config.domains.named.remove("B");
         config.domains.others = Config::dev().domains.others;
         assert_eq!(config.cautions().len(), 2, "on this machine all may be open");
         config.listen.addresses = vec![Address::Tcp(([0, 0, 0, 0], 8080).into())];

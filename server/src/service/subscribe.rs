@@ -71,7 +71,7 @@ impl<B: Backplane> Shared<B> {
         let v1::SubscribeRequest { subscriptions } = request;
         let wants = self.wants(&caller, subscriptions)?;
         let link = head.extensions.get::<Arc<dyn Link>>().cloned();
-        self.streams.open(Opening { wants, protocol, link, customer: None, deadline })
+        self.streams.open(Opening { wants, protocol, link, customer: caller.customer().cloned(), deadline })
     }
 
     /// What the client wants, without duplicates.
@@ -108,7 +108,7 @@ impl<B: Backplane> Shared<B> {
         }
     }
 
-    /// The interest, if this client may listen to it.
+    /// The interest, if this client may listen to it. Of a customer it is the caller's own, whoever that is.
     fn listen(&self, caller: &Caller, asked: &v1::Interest) -> Result<Interest, Error> {
         let interest = Interest::new(Recipients::Everyone, &asked.domain, &asked.filter)?;
         let audience = match v1::Audience::try_from(asked.audience) {
@@ -118,7 +118,14 @@ impl<B: Backplane> Shared<B> {
         };
         self.domain_for(interest.domain(), audience)?;
         self.auth.may_listen(caller, &interest)?;
-        Ok(interest)
+        match audience {
+            Audience::Everyone => Ok(interest),
+            Audience::Customer => {
+                let customer = caller.customer().ok_or(Kind::CustomerRequired)?;
+                let recipients = Recipients::Customer(customer.as_str().into());
+                Ok(Interest::new(recipients, &asked.domain, &asked.filter)?)
+            }
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use self::{
     streams::Streams,
     transit::Chunk,
 };
-use crate::{backplane::Start, interest::Interest, wire::Protocol};
+use crate::{auth::CustomerId, backplane::Start, interest::Interest, wire::Protocol};
 
 /// What every stream keeps to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,7 +112,7 @@ pub struct Opening {
     /// The connection that carries it.
     pub link: Option<Arc<dyn Link>>,
     /// Which customer it is of, as far as that is known.
-    pub customer: Option<Arc<str>>,
+    pub customer: Option<CustomerId>,
     /// When the caller stops listening.
     pub deadline: Option<Instant>,
 }

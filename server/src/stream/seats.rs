@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::{Link, Settings};
 use crate::{
+    auth::CustomerId,
     error::{Error, Kind},
     limits::{Source, Tallies},
     metrics::StreamLimit,
@@ -26,7 +27,7 @@ pub(super) struct Seats {
 struct Taken {
     count: usize,
     by_source: Tallies<Source>,
-    by_customer: Tallies<Arc<str>>,
+    by_customer: Tallies<CustomerId>,
 }
 
 impl Seats {
@@ -47,7 +48,7 @@ impl Seats {
     pub(super) fn take(
         self: &Arc<Self>,
         link: Option<&Arc<dyn Link>>,
-        customer: Option<&Arc<str>>,
+        customer: Option<&CustomerId>,
     ) -> Result<Seat, Error> {
         let source = link.and_then(|link| link.source());
         let mut taken = self.taken.lock();
@@ -67,7 +68,7 @@ impl Seats {
         }
         taken.count += 1;
         source.into_iter().for_each(|source| taken.by_source.add(source));
-        customer.into_iter().for_each(|customer| taken.by_customer.add(Arc::clone(customer)));
+        customer.into_iter().for_each(|customer| taken.by_customer.add(customer.clone()));
         drop(taken);
         if let Some(link) = link {
             link.tally().seats.fetch_add(1, Relaxed);
@@ -80,7 +81,7 @@ impl Seats {
 pub(super) struct Seat {
     seats: Arc<Seats>,
     link: Option<Arc<dyn Link>>,
-    customer: Option<Arc<str>>,
+    customer: Option<CustomerId>,
 }
 
 impl Drop for Seat {

@@ -1,7 +1,7 @@
 //! How many streams there may be.
 
 use super::*;
-use crate::{error::Kind, limits::Source, metrics::StreamLimit};
+use crate::{auth::CustomerId, error::Kind, limits::Source, metrics::StreamLimit};
 
 /// A connection from an address.
 struct Remote(Wire, Source);
@@ -45,8 +45,11 @@ async fn each_bound_is_told_from_the_others_and_what_has_left_makes_room() {
     });
     let open = |link: &Arc<dyn Link>, customer: Option<&str>| {
         let link = Some(Arc::clone(link));
-        let opened =
-            fixture.streams.open(Opening { link, customer: customer.map(Into::into), ..opening(vec![new("a")]) });
+        let opened = fixture.streams.open(Opening {
+            link,
+            customer: customer.map(CustomerId::of_test),
+            ..opening(vec![new("a")])
+        });
         opened.map_err(|error| match error.kind() {
             Kind::TooManyStreams { of } => of,
             other => panic!("{other:?}"),
@@ -83,7 +86,7 @@ async fn who_was_asked_to_move_counts_against_no_limit() {
     });
     let link = link(1);
     let open = || {
-        let (link, customer) = (Some(Arc::clone(&link)), Some("c".into()));
+        let (link, customer) = (Some(Arc::clone(&link)), Some(CustomerId::of_test("c")));
         let stream = fixture.streams.open(Opening { link, customer, ..opening(vec![new("a")]) }).ok()?;
         Some(Reader { stream, events: Default::default(), trailers: None })
     };
