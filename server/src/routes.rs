@@ -15,7 +15,7 @@ use futures_util::{
 use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tonic::{body::Body, service::Routes};
+use tonic::{body::Body, server::NamedService, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer as _, Service, service_fn};
@@ -67,7 +67,7 @@ impl<B> Clone for Front<B> {
     }
 }
 
-/// The services of this configuration.
+/// The services of this configuration, beside `others`.
 ///
 /// # Errors
 /// When the descriptors that are built in can't be read.
@@ -75,17 +75,28 @@ pub fn front<B: Backplane>(
     config: &Config,
     pokes: PokeService<B>,
     health: HealthServer<impl Health>,
+    others: Routes,
 ) -> Result<Front<B>, tonic_reflection::server::Error> {
-    // Each on its own: as a layer of the whole port, gRPC-Web would take over other HTTP/1.1 requests too.
-    let web = GrpcWebLayer::new();
-    let mut routes = Routes::new(Bridge(web.layer(health)));
+    let mut routes = add(others, health);
     if config.reflection {
-        routes = routes.add_service(Bridge(web.layer(reflection().build_v1()?)));
-        routes = routes.add_service(Bridge(web.layer(reflection().build_v1alpha()?)));
+        routes = add(routes, reflection().build_v1()?);
+        routes = add(routes, reflection().build_v1alpha()?);
     }
     let routes = Routes::from(routes.into_axum_router().fallback_service(service_fn(nowhere))).prepare();
     let services = Services { pokes, others: routes };
     Ok(Front(Arc::new(Inner { pages: cors(&config.cors).layer(services.clone()), services })))
+}
+
+/// Adds a service of tonic's, for callers of gRPC, gRPC-Web and Connect's streams.
+///
+/// Each gets its layers on its own: as one of the whole port, gRPC-Web would take over other HTTP/1.1 requests too.
+pub(crate) fn add<S>(routes: Routes, service: S) -> Routes
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S: NamedService + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    routes.add_service(Bridge(GrpcWebLayer::new().layer(service)))
 }
 
 impl<B: Backplane> Service<Request<Incoming>> for Front<B> {

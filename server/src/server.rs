@@ -1,8 +1,11 @@
 //! The whole server: bound, run until a future says so, and drained.
 
-use std::{error::Error, future::Future, sync::Arc};
+use std::{convert::Infallible, error::Error, future::Future, sync::Arc};
 
+use http::{Request, Response};
 use tokio::{sync::watch, task::JoinSet};
+use tonic::{body::Body, server::NamedService, service::Routes};
+use tower::Service;
 
 use crate::{
     admin::{self, Readiness},
@@ -46,6 +49,8 @@ pub struct Server {
     admin: Option<Listener>,
     /// Whether clients over TCP must call it by a name of this machine.
     local_names: bool,
+    /// What is served beside the product.
+    others: Routes,
 }
 
 impl Server {
@@ -64,7 +69,7 @@ impl Server {
             Some(address) => Some(Listener::bind(address, config.listen.wait).await?),
             None => None,
         };
-        Ok(Self { config, metrics, tls, listeners, admin, local_names: false })
+        Ok(Self { config, metrics, tls, listeners, admin, local_names: false, others: Routes::default() })
     }
 
     /// Refuses clients over TCP who call it by any other name than `localhost` or a loopback address: what is open to its
@@ -72,6 +77,18 @@ impl Server {
     #[must_use]
     pub fn with_local_names_only(self) -> Self {
         Self { local_names: true, ..self }
+    }
+
+    /// Serves another service of tonic's as well, behind all that stands before the product's own: suites that judge a
+    /// server bring one.
+    #[must_use]
+    pub fn with_service<S>(self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        S: NamedService + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        Self { others: routes::add(self.others, service), ..self }
     }
 
     /// Where clients connect, with the ports that the system chose.
@@ -101,7 +118,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
         reload: watch::Receiver<()>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Self { config, metrics, tls, listeners, admin, local_names } = self;
+        let Self { config, metrics, tls, listeners, admin, local_names, others } = self;
         let domains = Arc::new(domains(&config.domains));
         let auth = Arc::new(auth(&config));
         let backplane = Arc::new(Memory::new(config.registry));
@@ -135,7 +152,7 @@ impl Server {
         }
 
         let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits, memory);
-        let front = routes::front(&config, pokes, health_service)?;
+        let front = routes::front(&config, pokes, health_service, others)?;
         let mut accepting = JoinSet::new();
         for listener in listeners {
             // No page reaches a UNIX socket, and its clients have no name to call it by.

@@ -17,6 +17,8 @@ tool() {
 }
 
 install_grpcurl() { GOBIN=$1 GOFLAGS=-mod=mod go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4; }
+# All of tests/conformance/go/go.mod, as go.sum pins it: one of them has no go.mod of its own.
+install_suites() { (cd tests/conformance/go && GOBIN=$1 GOFLAGS=-mod=readonly go install tool); }
 install_buf() { npm install --prefix "$1" --no-audit --no-fund --loglevel=error @bufbuild/buf@1.75.0; }
 install_deny() { cargo_tool "$1" cargo-deny@0.20.2; }
 install_machete() { cargo_tool "$1" cargo-machete@0.9.2; }

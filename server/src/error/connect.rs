@@ -4,9 +4,12 @@ use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use http::StatusCode;
+use prost::Message as _;
+use prost_types::Any;
 use serde::Serialize;
 use serde_json::Value;
 use tonic::{Code, Status};
+use tonic_types::pb;
 
 use super::{
     Error,
@@ -23,19 +26,29 @@ pub struct ConnectError {
 
 #[derive(Debug, Serialize)]
 struct ConnectDetail {
-    r#type: &'static str,
+    r#type: Cow<'static, str>,
     /// The encoded message, in base64 without padding.
     value: String,
     /// The message for people.
-    debug: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug: Option<Value>,
 }
 
 impl ConnectError {
-    /// The error of a service that isn't ours and gives no details.
+    /// The error of a service that isn't ours. Nobody here knows how to show its details to people.
     #[must_use]
-    pub fn plain(status: &Status) -> Self {
-        let message = status.message().to_owned().into();
-        Self { code: connect_code(status.code()).0, message, details: Vec::new() }
+    pub fn of(status: &Status) -> Self {
+        // What can't be read is no detail of gRPC's.
+        let details = pb::Status::decode(status.details()).map(|status| status.details).unwrap_or_default();
+        let detail = |any: Any| {
+            let name = any.type_url.rsplit('/').next().unwrap_or_default().to_owned();
+            ConnectDetail { r#type: name.into(), value: BASE64_STANDARD_NO_PAD.encode(any.value), debug: None }
+        };
+        Self {
+            code: connect_code(status.code()).0,
+            message: status.message().to_owned().into(),
+            details: details.into_iter().map(detail).collect(),
+        }
     }
 }
 
@@ -44,9 +57,9 @@ impl Error {
     #[must_use]
     pub fn to_connect(&self) -> ConnectError {
         let detail = |detail: Detail| ConnectDetail {
-            r#type: detail.type_name,
+            r#type: detail.type_name.into(),
             value: BASE64_STANDARD_NO_PAD.encode(detail.value),
-            debug: detail.debug,
+            debug: Some(detail.debug),
         };
         ConnectError {
             code: connect_code(self.code()).0,

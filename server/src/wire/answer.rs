@@ -1,5 +1,7 @@
 //! What goes back: the head of an answer, its messages, and how it ends.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
@@ -145,20 +147,25 @@ impl Protocol {
                 End { data: Some(envelope::seal(TRAILERS, &block)), ..End::default() }
             }
             Self::ConnectJson | Self::ConnectProto | Self::ConnectStream | Self::ConnectJsonStream => {
-                End { data: Some(end_stream(result.err().map(Error::to_connect))), ..End::default() }
+                let error = result.err().map(Error::to_connect);
+                End { data: Some(end_stream(error, &HeaderMap::new())), ..End::default() }
             }
         }
     }
 }
 
-/// Connect's `EndStreamResponse`, in its envelope.
-pub(super) fn end_stream(error: Option<ConnectError>) -> Bytes {
+/// Connect's `EndStreamResponse`, in its envelope, with these trailers.
+pub(super) fn end_stream(error: Option<ConnectError>, trailers: &HeaderMap) -> Bytes {
     #[derive(Serialize)]
-    struct EndStream {
+    struct EndStream<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<ConnectError>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        metadata: BTreeMap<&'a str, Vec<Cow<'a, str>>>,
     }
-    envelope::seal(END_STREAM, json::text(&EndStream { error }).as_bytes())
+    let values = |name| trailers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let metadata = trailers.keys().map(|name| (name.as_str(), values(name))).collect();
+    envelope::seal(END_STREAM, json::text(&EndStream { error, metadata }).as_bytes())
 }
 
 fn status(result: Result<(), &Error>) -> Status {

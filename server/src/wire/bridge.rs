@@ -3,17 +3,21 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{self, Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version, header::CONTENT_TYPE, request::Parts};
 use http_body::Frame;
 use tonic::{Code, Status, body::Body, server::NamedService};
 use tower::Service;
 
-use super::{Protocol, answer::end_stream};
+use super::{
+    Protocol, Shape, Unspoken,
+    answer::{end_stream, refuse},
+};
 use crate::error::ConnectError;
 
 /// A service of tonic's that takes Connect's streaming calls in protobuf as well.
@@ -31,14 +35,22 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let is_connect = Protocol::is_connect_stream(request.headers());
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        // tonic would take any method, and what only begins like a media type of gRPC's.
+        let is_connect = match Protocol::of(&head, Shape::Stream) {
+            Ok(Protocol::ConnectStream) => true,
+            Ok(Protocol::ConnectJsonStream) => return refused(Unspoken::Codec(Protocol::ConnectJsonStream), &head),
+            Ok(_) => false,
+            Err(unspoken) => return refused(unspoken, &head),
+        };
+        let mut request = Request::from_parts(head, body);
         if is_connect {
             speak_grpc(&mut request);
         }
@@ -48,6 +60,13 @@ where
             Ok(if is_connect { speak_connect(answer) } else { answer })
         })
     }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+fn refused(unspoken: Unspoken, head: &Parts) -> Answering {
+    let answer = refuse(unspoken, Shape::Stream, &head.method).map(Body::new);
+    Box::pin(ready(Ok(answer)))
 }
 
 const NAMES: [(&str, &str); 2] =
@@ -70,14 +89,19 @@ fn speak_connect(answer: Response<Body>) -> Response<Body> {
     }
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(Protocol::ConnectStream.content_type()));
     // An answer without messages has its end in the head.
-    let end = Status::from_header_map(&head.headers);
-    for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
-        head.headers.remove(name);
-    }
+    let end = take_status(&mut head.headers);
     Response::from_parts(
         head,
         Body::new(Ending { body: if end.is_some() { Body::empty() } else { body }, end, is_over: false }),
     )
+}
+
+fn take_status(headers: &mut HeaderMap) -> Option<Status> {
+    let status = Status::from_header_map(headers);
+    for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
+        headers.remove(name);
+    }
+    status
 }
 
 fn rename(headers: &mut HeaderMap, from: &'static str, to: &'static str) {
@@ -101,18 +125,18 @@ impl http_body::Body for Ending {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let status = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        let (status, trailers) = match task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_trailers() {
-                Ok(trailers) => Status::from_header_map(&trailers),
+                Ok(mut trailers) => (take_status(&mut trailers), trailers),
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
             },
-            Some(Err(status)) => Some(status),
-            None => self.end.take(),
+            Some(Err(status)) => (Some(status), HeaderMap::new()),
+            None => (self.end.take(), HeaderMap::new()),
         };
         self.is_over = true;
         let status = status.unwrap_or_else(|| Status::unknown("the service ended without a status"));
-        let error = (status.code() != Code::Ok).then(|| ConnectError::plain(&status));
-        Poll::Ready(Some(Ok(Frame::data(end_stream(error)))))
+        let error = (status.code() != Code::Ok).then(|| ConnectError::of(&status));
+        Poll::Ready(Some(Ok(Frame::data(end_stream(error, &trailers)))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -73,11 +73,6 @@ impl Protocol {
         }
     }
 
-    /// Whether a request is a streaming call of Connect's in protobuf.
-    pub(super) fn is_connect_stream(headers: &HeaderMap) -> bool {
-        Self::of_content(headers) == Ok(Self::ConnectStream)
-    }
-
     fn of_content(headers: &HeaderMap) -> Result<Self, Unspoken> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -97,6 +97,26 @@ async fn each_mistake_of_a_grpc_client_has_its_answer() {
 }
 
 #[tokio::test]
+async fn services_that_are_not_ours_keep_to_the_same_rules() {
+    let server = Server::start(Config::new()).await;
+    let empty = Bytes::from_static(&[0; 5]);
+    let check = "/grpc.health.v1.Health/Check";
+    for (what, method, content_type, expected) in [
+        ("as it should be", Method::POST, "application/grpc", "200 0"),
+        ("another method", Method::DELETE, "application/grpc", "405 -"),
+        ("another media type", Method::POST, "text/plain", "415 -"),
+        ("one that begins like gRPC's", Method::POST, "application/grpcat", "415 -"),
+        ("another codec", Method::POST, "application/grpc+thrift", "200 12"),
+    ] {
+        let answer = answer(&server, method, check, &[("content-type", content_type)], empty.clone()).await;
+        assert_eq!(answer, expected, "{what}");
+    }
+    let connect = "application/connect+json";
+    let reply = plain::post(&format!("{}{check}", server.url()), connect, empty).await;
+    assert!(reply.text().contains("unimplemented"), "{}", reply.text());
+}
+
+#[tokio::test]
 async fn who_compresses_otherwise_is_told_what_is_spoken() {
     let server = Server::start(Config::new()).await;
     for (content_type, theirs, ours) in [
