@@ -71,21 +71,3 @@ async fn one_that_leaves_before_it_is_live_leaves_nothing() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn aborted_connections_write_no_warnings() {
-    let server = Server::start(Config::new()).await;
-    let before = server.log().len();
-    for i in 0..200 {
-        let mut connection = Connection::open(server.address()).await;
-        if i % 2 == 0 {
-            connection.call("Subscribe", &SubscribeRequest { subscriptions: vec![new_pokes(interest("x"))] });
-            connection.flush().await.unwrap();
-        }
-        connection.close(true);
-    }
-    server.metric_becomes("poke_connections_open", |open| open == 0.0).await;
-    let loud: Vec<_> =
-        server.log().into_iter().skip(before).filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
-    assert!(loud.is_empty(), "{loud:?}");
-}

@@ -17,6 +17,7 @@ mod details;
 pub mod frames;
 pub mod http;
 mod metrics;
+pub mod network;
 mod proxy;
 mod publish;
 mod server;
