@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::{
@@ -76,6 +77,11 @@ impl Domain {
 /// Every domain of this server.
 #[derive(Debug)]
 pub struct Domains {
+    table: RwLock<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
     named: HashMap<String, Arc<Domain>>,
     open: Option<Arc<Domain>>,
 }
@@ -85,30 +91,45 @@ impl Domains {
     #[must_use]
     pub fn configured<'a>(domains: impl IntoIterator<Item = (&'a str, &'a Settings)>) -> Self {
         let named = domains.into_iter().map(|(name, settings)| (name.to_owned(), Domain::new(settings))).collect();
-        Self { named, open: None }
+        Self { table: RwLock::new(Table { named, open: None }) }
     }
 
     /// Any domain, each with the same settings: for development. They share one allowance of idempotency keys, since
     /// callers make the names up.
     #[must_use]
     pub fn open(settings: &Settings) -> Self {
-        Self { named: HashMap::new(), open: Some(Domain::new(settings)) }
+        Self::configured([]).with_others(settings)
     }
 
     /// These domains, and any other with the same settings. The others share one allowance.
     #[must_use]
     pub fn with_others(self, settings: &Settings) -> Self {
-        Self { open: Some(Domain::new(settings)), ..self }
+        self.table.write().open = Some(Domain::new(settings));
+        self
+    }
+
+    /// From now on there are these. One that was there before stays as it is, with what is known of its past.
+    pub fn replace<'a>(&self, named: impl IntoIterator<Item = (&'a str, &'a Settings)>, others: Option<&Settings>) {
+        let mut table = self.table.write();
+        let mut old = std::mem::take(&mut table.named);
+        let mut kept = |name: &str| old.remove(name);
+        table.named = named
+            .into_iter()
+            .map(|(name, settings)| (name.to_owned(), kept(name).unwrap_or_else(|| Domain::new(settings))))
+            .collect();
+        table.open = others.map(|settings| table.open.take().unwrap_or_else(|| Domain::new(settings)));
     }
 
     /// The domain of this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<Domain>> {
-        self.named.get(name).or(self.open.as_ref())
+    pub fn get(&self, name: &str) -> Option<Arc<Domain>> {
+        let table = self.table.read();
+        table.named.get(name).or(table.open.as_ref()).cloned()
     }
 
     /// Lets go the idempotency keys whose window has passed. Answers how many stay.
     pub fn expire(&self, now: Instant, window: Duration) -> usize {
-        self.named.values().chain(&self.open).map(|domain| domain.allowance.expire(now, window)).sum()
+        let table = self.table.read();
+        table.named.values().chain(&table.open).map(|domain| domain.allowance.expire(now, window)).sum()
     }
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod registry;
+mod reload;
 pub mod routes;
 pub mod server;
 pub mod service;

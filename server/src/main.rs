@@ -7,6 +7,7 @@ use std::{
 };
 
 use poke_server::{
+    auth::NewKey,
     config::{Address, Invocation, Task, Usage},
     limits, log,
     server::Server,
@@ -34,11 +35,17 @@ fn main() -> ExitCode {
     let done = match Invocation::read(env::args_os(), variables) {
         Ok(invocation) => perform(invocation),
         Err(Usage::CommandLine(error)) => error.exit(),
-        Err(Usage::Config(mistakes)) => return complain(&format!("{mistakes}\n"), USAGE.into()),
+        Err(Usage::Config(mistakes)) => {
+            complain(&format!("{mistakes}\n"));
+            return USAGE.into();
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&format!("poke-server: {error}\n"), ExitCode::FAILURE),
+        Err(error) => {
+            complain(&format!("poke-server: {error}\n"));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -47,6 +54,13 @@ fn perform(invocation: Invocation) -> Result<(), Error> {
         Task::CheckConfig => {
             invocation.config.cautions().iter().try_for_each(|caution| say(&format!("warning: {caution}\n")))?;
             say("the configuration is valid\n")?;
+        }
+        Task::NewKey(name) => {
+            let NewKey { key, hash } = NewKey::random();
+            say(&format!("{key}\n{name} = \"{hash}\"\n"))?;
+            complain(
+                "The first line is the key, which is kept nowhere: give it to its holder. The second is for [keys].\n",
+            );
         }
         Task::PrintConfig => say(&invocation.config.to_toml())?,
         Task::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(invocation))?,
@@ -70,6 +84,7 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
         // It may be waiting for an address.
         () = signals.next() => return Ok(()),
     };
+    let server = server.with_source(invocation.source);
     let server = if invocation.dev { server.with_local_names_only() } else { server };
     cautions.iter().for_each(|caution| tracing::warn!("{caution}"));
     announce(&server, invocation.dev)?;
@@ -84,7 +99,7 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
             // Without anything to load it means nothing; that nobody is at the terminal any more is no reason to stop.
-            tracing::info!("told to load the certificate again");
+            tracing::info!("told to load the configuration and the certificate again");
             reload.send_replace(());
         }
     });
@@ -170,8 +185,7 @@ fn say(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn complain(text: &str, code: ExitCode) -> ExitCode {
-    // Where even this can't be written, the code has to do.
+fn complain(text: &str) {
+    // Where even this can't be written, the exit code has to do.
     let _ = io::stderr().write_all(text.as_bytes());
-    code
 }

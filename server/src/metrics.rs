@@ -119,6 +119,10 @@ metrics! {
     tls_reloads: Counter,
     /// Times that a new certificate couldn't be used, so that the old one stayed.
     tls_reload_failed: Counter,
+    /// Times that the configuration was replaced while the server ran.
+    config_reloads: Counter,
+    /// Times that a new configuration couldn't be used, so that the old one stayed.
+    config_reload_failed: Counter,
     /// Times that an issuer's keys were read, by how it went.
     jwks_fetches: By<Fetch>,
     /// Calls of accept that failed, by cause.
@@ -142,6 +146,10 @@ labels! {
         Aged = "aged",
         /// The caller's own deadline passed.
         Deadline = "deadline",
+        /// The caller's token has expired.
+        Expired = "expired",
+        /// The caller's credentials were withdrawn.
+        Withdrawn = "withdrawn",
         /// A fault of the server.
         Error = "error",
     }

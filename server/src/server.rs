@@ -9,18 +9,17 @@ use tower::Service;
 
 use crate::{
     admin::{self, Readiness},
-    auth::Auth,
     backplane::Memory,
-    config::{self, Address, Config},
+    config::{Address, Config, Source},
     connection::{
         Acceptor, BindError, Connections, Listener,
         tls::{Flaws, Tls},
     },
-    domain::Domains,
     drain::Drain,
     hosts::LocalNames,
     limits::{self, Limits},
     metrics::Metrics,
+    reload::Reload,
     routes,
     service::PokeService,
     stream::Streams,
@@ -51,6 +50,8 @@ pub struct Server {
     local_names: bool,
     /// What is served beside the product.
     others: Routes,
+    /// What the configuration is read from again.
+    source: Option<Source>,
 }
 
 impl Server {
@@ -69,7 +70,7 @@ impl Server {
             Some(address) => Some(Listener::bind(address, config.listen.wait).await?),
             None => None,
         };
-        Ok(Self { config, metrics, tls, listeners, admin, local_names: false, others: Routes::default() })
+        Ok(Self { config, metrics, tls, listeners, admin, local_names: false, others: Routes::default(), source: None })
     }
 
     /// Refuses clients over TCP who call it by any other name than `localhost` or a loopback address: what is open to its
@@ -91,6 +92,12 @@ impl Server {
         Self { others: routes::add(self.others, service), ..self }
     }
 
+    /// Reads the configuration again while it runs.
+    #[must_use]
+    pub fn with_source(self, source: Option<Source>) -> Self {
+        Self { source, ..self }
+    }
+
     /// Where clients connect, with the ports that the system chose.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.listeners.iter().map(Listener::address)
@@ -109,7 +116,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` is ready, then drains. When `reload` says so, what can be replaced while it runs is read
-    /// again: the certificate.
+    /// again: the certificate, and the configuration if its source is known.
     ///
     /// # Errors
     /// When what is built in can't be read.
@@ -118,9 +125,9 @@ impl Server {
         shutdown: impl Future<Output = ()>,
         reload: watch::Receiver<()>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Self { config, metrics, tls, listeners, admin, local_names, others } = self;
-        let domains = Arc::new(domains(&config.domains));
-        let auth = Arc::new(auth(&config));
+        let Self { config, metrics, tls, listeners, admin, local_names, others, source } = self;
+        let domains = Arc::new(config.open_domains());
+        let auth = Arc::new(config.open_auth());
         let backplane = Arc::new(Memory::new(config.registry));
         let window = backplane.window();
         let streams = Streams::new(Arc::clone(&backplane), config.stream, window, Arc::clone(&metrics));
@@ -138,6 +145,11 @@ impl Server {
         always.spawn(Arc::clone(&auth).run(Arc::clone(&metrics)));
         always.spawn(Arc::clone(&memory).run());
         always.spawn(backplane.run(Arc::clone(&domains), Arc::clone(&metrics)));
+        if let Some(source) = source {
+            let (config, domains, auth, streams) =
+                (config.clone(), Arc::clone(&domains), Arc::clone(&auth), Arc::clone(&streams));
+            always.spawn(Reload { source, config, domains, auth, streams }.run(reload.clone()));
+        }
         if let Some(tls) = tls.clone() {
             always.spawn(tls.run(reload));
         }
@@ -167,19 +179,6 @@ impl Server {
     }
 }
 
-fn auth(config: &Config) -> Auth {
-    let named = config.domains.named.iter().map(|(name, domain)| (name.as_str(), &domain.access));
-    Auth::new(&config.auth, named, config.domains.others.as_ref().map(|others| &others.access))
-}
-
-fn domains(settings: &config::Domains) -> Domains {
-    let named = Domains::configured(settings.named.iter().map(|(name, domain)| (name.as_str(), domain)));
-    match &settings.others {
-        Some(others) => named.with_others(others),
-        None => named,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -196,6 +195,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::config;
 
     /// A server of a test, embedded as a library.
     struct Embedded {

@@ -196,7 +196,7 @@ impl<B: Backplane> Shared<B> {
     }
 
     /// A domain, if it is for that audience.
-    fn domain_for(&self, name: &str, audience: Audience) -> Result<&Arc<Domain>, Error> {
+    fn domain_for(&self, name: &str, audience: Audience) -> Result<Arc<Domain>, Error> {
         let domain = self.domains.get(name).ok_or(Kind::UnknownDomain)?;
         if domain.audience == audience { Ok(domain) } else { Err(Kind::WrongAudience.into()) }
     }

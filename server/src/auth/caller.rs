@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Grants, PeerIdentity};
+use super::{Grants, KeyHash, PeerIdentity};
 use crate::interest::{Interest, Recipients};
 
 /// Who makes a request: found out once, before anything looks at what it asks for. Cheap to clone.
@@ -32,6 +32,7 @@ pub(super) enum Credential {
 #[derive(Debug)]
 pub(super) struct ApiKey {
     pub(super) name: String,
+    pub(super) hash: KeyHash,
 }
 
 /// A JWT that was verified.
@@ -41,6 +42,7 @@ pub(super) struct Token {
     pub(super) claims: Map<String, Value>,
     pub(super) grants: Grants,
     pub(super) customer: Option<CustomerId>,
+    pub(super) customers: Customers,
     /// When it stops being accepted. `None`: so far away that it can't be told.
     pub(super) expires: Option<Instant>,
 }
@@ -69,12 +71,6 @@ impl CustomerId {
         Interest::faults(&recipients, "any", "any").next().is_none().then(|| Self(id.into()))
     }
 
-    /// Of nobody's token.
-    #[cfg(test)]
-    pub(crate) fn of_test(id: &str) -> Self {
-        Self(id.into())
-    }
-
     /// The id, as a publisher writes it in `customer_id`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -97,6 +93,33 @@ impl fmt::Debug for Token {
 }
 
 impl Caller {
+    /// Somebody with a token that is accepted until then.
+    #[cfg(test)]
+    pub(crate) fn until(expires: Instant) -> Self {
+        Self::of_test(None, Some(expires))
+    }
+
+    /// This customer.
+    #[cfg(test)]
+    pub(crate) fn of_customer(id: &str) -> Self {
+        Self::of_test(Some(CustomerId(id.into())), None)
+    }
+
+    #[cfg(test)]
+    fn of_test(customer: Option<CustomerId>, expires: Option<Instant>) -> Self {
+        let issuer = super::Issuer::new("test", &super::IssuerSettings::default(), super::Fetching::default());
+        let token = Token {
+            issuer: Arc::new(issuer),
+            subject: None,
+            claims: Map::new(),
+            grants: Grants::default(),
+            customer,
+            customers: Customers::OfOne,
+            expires,
+        };
+        Self { credential: Credential::Token(Arc::new(token)), certificate: None }
+    }
+
     /// Whether nothing is known of it: no key, no token, no certificate.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
@@ -145,6 +168,7 @@ impl Caller {
                 claims: Map::new(),
                 grants: token.grants.clone(),
                 customer: token.customer.clone(),
+                customers: token.customers,
                 expires: token.expires,
             })),
             other => other.clone(),

@@ -132,6 +132,11 @@ impl Issuer {
         Self { alias: alias.to_owned(), settings: settings.clone(), keys: Keys::new(settings, fetching) }
     }
 
+    /// Whether it is what the configuration says.
+    pub(super) fn is(&self, alias: &str, settings: &IssuerSettings, fetching: Fetching) -> bool {
+        self.alias == alias && self.settings == *settings && self.keys.are_fetched_by(fetching)
+    }
+
     /// The name that the configuration gives it.
     #[must_use]
     pub fn alias(&self) -> &str {
@@ -177,6 +182,7 @@ impl Issuer {
             subject: text("sub").map(str::to_owned),
             grants: Grants::read(claims.get(&self.settings.grants_claim)),
             customer,
+            customers,
             expires: expiry(&claims, self.settings.leeway),
             claims,
         }

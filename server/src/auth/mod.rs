@@ -18,12 +18,13 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    future::pending,
     sync::Arc,
 };
 
 use futures_util::future::join_all;
 use http::{HeaderMap, header};
-use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use self::caller::{ApiKey, Credential, Customers};
 pub use self::{
@@ -73,7 +74,7 @@ impl Settings {
 /// Who may do what on this server.
 #[derive(Debug)]
 pub struct Auth {
-    rules: RwLock<Arc<Rules>>,
+    rules: watch::Sender<Arc<Rules>>,
 }
 
 /// What the configuration says, as a whole.
@@ -95,17 +96,18 @@ impl Auth {
         domains: impl IntoIterator<Item = (&'a str, &'a Access)>,
         others: Option<&Access>,
     ) -> Self {
-        let (keys, issuers) = (settings.keys.iter(), settings.issuers.iter());
-        let naming = settings.issuers.values().filter(|issuer| issuer.customers).count();
-        let rules = Rules {
-            keys: keys.flat_map(|(name, hashes)| hashes.iter().map(|hash| (name.clone(), *hash))).collect(),
-            issuers: issuers.map(|(alias, issuer)| Arc::new(Issuer::new(alias, issuer, settings.jwks))).collect(),
-            customers: if naming > 1 { Customers::OfSeveral } else { Customers::OfOne },
-            admins: settings.admins.clone(),
-            domains: domains.into_iter().map(|(name, access)| (name.to_owned(), access.clone())).collect(),
-            others: others.cloned(),
-        };
-        Self { rules: RwLock::new(Arc::new(rules)) }
+        Self { rules: watch::Sender::new(Arc::new(Rules::new(settings, domains, others, &[]))) }
+    }
+
+    /// From now on these rules hold, and all of them at once. What is known of issuers that haven't changed stays.
+    pub fn replace<'a>(
+        &self,
+        settings: &Settings,
+        domains: impl IntoIterator<Item = (&'a str, &'a Access)>,
+        others: Option<&Access>,
+    ) {
+        let rules = Rules::new(settings, domains, others, &self.rules().issuers);
+        self.rules.send_replace(Arc::new(rules));
     }
 
     /// Everyone may do everything in any domain: for development.
@@ -115,13 +117,21 @@ impl Auth {
     }
 
     fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read())
+        Arc::clone(&self.rules.borrow())
     }
 
     /// Keeps issuers' keys up to date. Runs until it is dropped.
     pub async fn run(self: Arc<Self>, metrics: Arc<Metrics>) {
-        let rules = self.rules();
-        join_all(rules.issuers.iter().map(|issuer| issuer.run(&metrics))).await;
+        let mut changes = self.rules.subscribe();
+        loop {
+            let rules = Arc::clone(&changes.borrow_and_update());
+            let fetching = join_all(rules.issuers.iter().map(|issuer| issuer.run(&metrics)));
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                // Without issuers there is nothing to do.
+                () = async { fetching.await; pending().await } => {}
+            }
+        }
     }
 
     /// Who makes a request with these headers, on a connection with this certificate.
@@ -170,6 +180,22 @@ impl Auth {
         }
     }
 
+    /// Whether what a caller has proved is still something to be known by.
+    ///
+    /// # Errors
+    /// When its key or its issuer was withdrawn.
+    pub fn still_knows(&self, caller: &Caller) -> Result<(), Error> {
+        let rules = self.rules();
+        let known = match &caller.credential {
+            Credential::None => true,
+            Credential::Key(key) => rules.keys.iter().any(|(name, hash)| *name == key.name && *hash == key.hash),
+            // With another issuer that names customers theirs are told apart, and a customer's id is no longer the same.
+            Credential::Token(token) if token.customers != rules.customers && token.customer.is_some() => false,
+            Credential::Token(token) => rules.issuers.iter().any(|issuer| Arc::ptr_eq(issuer, &token.issuer)),
+        };
+        if known { Ok(()) } else { Err(Kind::InvalidCredentials.into()) }
+    }
+
     /// Whether the caller may administer the server.
     ///
     /// # Errors
@@ -184,6 +210,28 @@ impl Auth {
 }
 
 impl Rules {
+    fn new<'a>(
+        settings: &Settings,
+        domains: impl IntoIterator<Item = (&'a str, &'a Access)>,
+        others: Option<&Access>,
+        known: &[Arc<Issuer>],
+    ) -> Self {
+        let issuer = |alias: &String, issuer: &IssuerSettings| {
+            let known = known.iter().find(|known| known.is(alias, issuer, settings.jwks));
+            known.cloned().unwrap_or_else(|| Arc::new(Issuer::new(alias, issuer, settings.jwks)))
+        };
+        let naming = settings.issuers.values().filter(|issuer| issuer.customers).count();
+        let keys = settings.keys.iter();
+        Self {
+            keys: keys.flat_map(|(name, hashes)| hashes.iter().map(|hash| (name.clone(), *hash))).collect(),
+            issuers: settings.issuers.iter().map(|(alias, settings)| issuer(alias, settings)).collect(),
+            customers: if naming > 1 { Customers::OfSeveral } else { Customers::OfOne },
+            admins: settings.admins.clone(),
+            domains: domains.into_iter().map(|(name, access)| (name.to_owned(), access.clone())).collect(),
+            others: others.cloned(),
+        }
+    }
+
     fn access(&self, domain: &str) -> Result<&Access, Error> {
         self.domains.get(domain).or(self.others.as_ref()).ok_or_else(|| Kind::UnknownDomain.into())
     }
@@ -200,7 +248,7 @@ impl Rules {
     fn key(&self, presented: &str) -> Option<Credential> {
         let hash = KeyHash::of(presented);
         let found = self.keys.iter().fold(None, |found, (name, known)| if *known == hash { Some(name) } else { found });
-        found.map(|name| Credential::Key(Arc::new(ApiKey { name: name.clone() })))
+        found.map(|name| Credential::Key(Arc::new(ApiKey { name: name.clone(), hash })))
     }
 }
 

@@ -1,12 +1,11 @@
 //! The command line: what to do, and with which configuration.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{
-    Config, Mistakes, Place,
-    file::File,
+    Config, Mistakes, Source,
     read::{Sources, VARIABLE_PREFIX, read},
     table::settings,
 };
@@ -20,12 +19,14 @@ pub struct Invocation {
     pub config: Config,
     /// Whether there is no configuration file.
     pub dev: bool,
+    /// What the configuration was read from, if there is a file.
+    pub source: Option<Source>,
     /// Where to write the addresses once the server is ready.
     pub ready_file: Option<PathBuf>,
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Serve.
     Serve,
@@ -33,6 +34,8 @@ pub enum Task {
     CheckConfig,
     /// Print the configuration that holds.
     PrintConfig,
+    /// Make an API key of this name.
+    NewKey(String),
 }
 
 /// Why a command line can't be followed.
@@ -56,6 +59,11 @@ impl Invocation {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Usage> {
         let matches = command().try_get_matches_from(arguments)?;
+        if let Some(name) = new_key(&matches) {
+            // It needs no configuration, which may not even be valid yet.
+            let task = Task::NewKey(name);
+            return Ok(Self { task, config: Config::default(), dev: false, source: None, ready_file: None });
+        }
         let config_variable = format!("{VARIABLE_PREFIX}CONFIG");
         let (chosen, variables): (Vec<_>, Vec<_>) =
             variables.into_iter().partition(|(name, _)| *name == config_variable);
@@ -64,25 +72,25 @@ impl Invocation {
             Some(path) => Some(path.clone()),
             None => chosen.into_iter().next().map(|(_, path)| PathBuf::from(path)),
         };
-        let name = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let text = path.as_ref().map(|path| read_file(path, &name)).transpose()?;
-        let file = text.as_ref().map(|text| File { name: &name, text });
-        let config = read(Sources { file, variables: &variables, flags: &flags(&matches) })?;
+        let flags = flags(&matches);
+        let source = path.map(|path| Source { path, variables: variables.clone(), flags: flags.clone() });
+        let config = match &source {
+            Some(source) => source.read()?,
+            None => read(Sources { file: None, variables: &variables, flags: &flags })?,
+        };
         let task = match (matches.get_flag("check-config"), matches.get_flag("print-config")) {
             (true, _) => Task::CheckConfig,
             (_, true) => Task::PrintConfig,
             _ => Task::Serve,
         };
-        Ok(Self { task, config, dev: file.is_none(), ready_file: matches.get_one("ready-file").cloned() })
+        let ready_file = matches.get_one("ready-file").cloned();
+        Ok(Self { task, config, dev: source.is_none(), source, ready_file })
     }
 }
 
-fn read_file(path: &PathBuf, name: &str) -> Result<String, Mistakes> {
-    fs::read_to_string(path).map_err(|error| {
-        let mut mistakes = Mistakes::default();
-        mistakes.add(Place::File(name.into()), format!("can't be read: {error}"));
-        mistakes
-    })
+/// The name of the API key that is to be made.
+fn new_key(matches: &ArgMatches) -> Option<String> {
+    matches.subcommand_matches("key")?.subcommand_matches("new")?.get_one("name").cloned()
 }
 
 /// The flags that set something, with their values.
@@ -92,7 +100,7 @@ fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
 }
 
 const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: clients move away, then it exits with 0. A second one stops \
-                       it at once, with 1. SIGHUP loads the certificate again.";
+                       it at once, with 1. SIGHUP reads the configuration's domains, keys and rights again, and the certificate.";
 
 fn command() -> Command {
     let config = Arg::new("config")
@@ -119,7 +127,14 @@ fn command() -> Command {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Write the addresses there, one a line, once the server is ready");
+    let name =
+        Arg::new("name").value_name("NAME").default_value("NAME").help("What the configuration calls its holder");
+    let new = Command::new("new").about("Make a key: print it, this once, and its line for [keys]").arg(name);
+    let key = Command::new("key").about("API keys of back ends").subcommand_required(true).subcommand(new);
     Command::new("poke-server")
+        .subcommand(key)
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
         .version(env!("CARGO_PKG_VERSION"))
         .about("The Multicast Poke server: small signals to every client with the same interest")
         .after_help(format!("Every setting is a flag as well: see --help.\n{SIGNALS}"))
@@ -170,6 +185,14 @@ mod tests {
     fn without_anything_it_serves_in_dev_mode() {
         let invocation = invoke(&[]).unwrap();
         assert_eq!((invocation.task, invocation.dev, invocation.config), (Task::Serve, true, Config::dev()));
+    }
+
+    #[test]
+    fn a_key_is_made_without_any_configuration() {
+        let task = |arguments: &[&str]| invoke(arguments).unwrap().task;
+        assert_eq!(task(&["key", "new", "playlist-service"]), Task::NewKey("playlist-service".into()));
+        assert_eq!(task(&["key", "new"]), Task::NewKey("NAME".into()));
+        assert!(invoke(&["key"]).is_err() && invoke(&["--dev", "key", "new"]).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod principals;
 mod print;
 mod read;
 mod setting;
+mod source;
 mod table;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -24,6 +25,7 @@ pub use self::{
     log_level::LogLevel,
     mistake::{Mistake, Mistakes, Place},
     origin::{Origin, is_loopback},
+    source::{Fingerprint, Source},
 };
 use crate::{auth, connection::tls, domain, limits::Limits, registry, stream};
 
@@ -89,6 +91,25 @@ impl Config {
         (config.each_domain.rates.publisher, config.each_domain.rates.domain) = (None, None);
         config.domains.others = Some(config.each_domain.opened());
         config
+    }
+}
+
+/// What it says, at work.
+impl Config {
+    /// Its domains.
+    #[must_use]
+    pub(crate) fn open_domains(&self) -> domain::Domains {
+        let domains = domain::Domains::configured(self.domains.named());
+        match &self.domains.others {
+            Some(others) => domains.with_others(others),
+            None => domains,
+        }
+    }
+
+    /// Who may do what.
+    #[must_use]
+    pub(crate) fn open_auth(&self) -> auth::Auth {
+        auth::Auth::new(&self.auth, self.domains.access(), self.domains.others_access())
     }
 }
 
@@ -172,4 +193,18 @@ pub struct Domains {
     pub named: BTreeMap<String, domain::Settings>,
     /// What holds for every other name; `None` refuses them with UNKNOWN_DOMAIN. In the file its name is `*`.
     pub others: Option<domain::Settings>,
+}
+
+impl Domains {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &domain::Settings)> {
+        self.named.iter().map(|(name, domain)| (name.as_str(), domain))
+    }
+
+    pub(crate) fn access(&self) -> impl Iterator<Item = (&str, &auth::Access)> {
+        self.named().map(|(name, domain)| (name, &domain.access))
+    }
+
+    pub(crate) fn others_access(&self) -> Option<&auth::Access> {
+        self.others.as_ref().map(|others| &others.access)
+    }
 }

@@ -83,6 +83,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "The part of max_age by which it varies, so that streams that began together don't move together."),
         setting("stream.move_timeout", Span(secs(1)..=secs(600)), |c| &mut c.stream.move_timeout,
             "How long a stream that was told to move goes on. 30s is enough for a phone on a bad network."),
+        setting("stream.token_notice", Span(secs(1)..=secs(3600)), |c| &mut c.stream.token_notice,
+            "How long before its token expires a stream is told to move with a new one; at most half of what the token has \
+             left. 1m gives a phone the time to fetch one."),
         setting("stream.stall_timeout", Span(secs(1)..=secs(600)), |c| &mut c.stream.stall_timeout,
             "How long a client may leave what was sent unread before its stream ends with CLIENT_STALLED."),
         setting("stream.reconnect_spread", Span(Duration::ZERO..=secs(300)), |c| &mut c.stream.reconnect_spread,

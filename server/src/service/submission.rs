@@ -65,7 +65,7 @@ impl<B: Backplane> Shared<B> {
             Recipients::Customer(_) => Audience::Customer,
         };
         self.auth.may_publish(caller, interest.domain(), right)?;
-        let domain = Arc::clone(self.domain_for(interest.domain(), audience)?);
+        let domain = self.domain_for(interest.domain(), audience)?;
         let size = frame::size(&interest, data.as_ref());
         if size > MAX_POKE_BYTES {
             return Err(Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES }.into());

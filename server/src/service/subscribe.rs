@@ -71,7 +71,7 @@ impl<B: Backplane> Shared<B> {
         let v1::SubscribeRequest { subscriptions } = request;
         let wants = self.wants(&caller, subscriptions)?;
         let link = head.extensions.get::<Arc<dyn Link>>().cloned();
-        self.streams.open(Opening { wants, protocol, link, customer: caller.customer().cloned(), deadline })
+        self.streams.open(Opening { wants, protocol, link, deadline, caller })
     }
 
     /// What the client wants, without duplicates.

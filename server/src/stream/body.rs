@@ -22,6 +22,7 @@ use super::{
     transit::Chunk,
 };
 use crate::{
+    auth::Caller,
     backplane::{Attached, Backplane},
     error::{Error, Kind},
     frame,
@@ -35,21 +36,24 @@ type Attaching = Pin<Box<dyn Future<Output = Vec<Result<Attached, poke_proto::v1
 
 /// One client's Subscribe.
 pub struct Stream<B: Backplane> {
-    streams: Arc<Streams<B>>,
+    pub(super) streams: Arc<Streams<B>>,
     key: (usize, usize),
     entry: Arc<Entry>,
+    pub(super) caller: Caller,
+    /// Up to which change of the rules it has looked whether the caller may listen.
+    pub(super) reviewed: u64,
     protocol: Protocol,
-    attaching: Option<Attaching>,
+    pub(super) attaching: Option<Attaching>,
     /// A cursor for each interest that is live, by its slot.
-    cursors: Vec<Option<Cursor>>,
+    pub(super) cursors: Vec<Option<Cursor>>,
     /// The slot that is read first next time, so that none is read last always.
     turn: usize,
     /// Interests that may come back, or haven't been asked for yet.
-    open_interests: usize,
-    queue: Queue,
+    pub(super) open_interests: usize,
+    pub(super) queue: Queue,
     life: Life,
     /// How the stream ends, once nothing is left to send.
-    verdict: Option<Result<(), Error>>,
+    pub(super) verdict: Option<Result<(), Error>>,
     trailers: Option<HeaderMap>,
     finished: bool,
     /// Until it is asked to move.
@@ -59,14 +63,14 @@ pub struct Stream<B: Backplane> {
 
 impl<B: Backplane> Stream<B> {
     pub(super) fn new(streams: Arc<Streams<B>>, opening: Opening, seat: Seat, id: String) -> Self {
-        let Opening { wants, protocol, link, deadline, .. } = opening;
+        let Opening { wants, protocol, link, deadline, caller } = opening;
         // One more bit, for the clock.
         let signal = Arc::new(Signal::new(wants.len() + 1));
         let entry = Arc::new(Entry::new(Arc::clone(&signal), link));
         let mut queue = Queue::default();
         let window = streams.window();
         queue.push(event::welcome(id, streams.settings(), window));
-        let life = Life::new(streams.settings(), Instant::now(), deadline);
+        let life = Life::new(streams.settings(), Instant::now(), deadline, caller.expires());
         streams.metrics().streams_open.inc();
         streams.metrics().streams_opened.inc();
         Self {
@@ -76,6 +80,8 @@ impl<B: Backplane> Stream<B> {
             attaching: Some(Box::pin(attach(Arc::clone(&streams), signal, wants))),
             streams,
             entry,
+            caller,
+            reviewed: 0,
             protocol,
             turn: 0,
             queue,
@@ -223,6 +229,9 @@ impl<B: Backplane> Stream<B> {
         }
         if self.verdict.is_none() {
             self.poll_attaching(cx);
+            self.review();
+        }
+        if self.verdict.is_none() {
             self.read();
             self.tend(now);
         }
@@ -267,6 +276,8 @@ impl<B: Backplane> Stream<B> {
             Err(Kind::ShuttingDown) => StreamEnd::Drained,
             Err(Kind::MaxAge) => StreamEnd::Aged,
             Err(Kind::Deadline) => StreamEnd::Deadline,
+            Err(Kind::TokenExpired) => StreamEnd::Expired,
+            Err(Kind::InvalidCredentials) => StreamEnd::Withdrawn,
             Err(_) => StreamEnd::Error,
         };
         let end = self.protocol.end(verdict.as_ref().map(|&()| ()));

@@ -44,11 +44,20 @@ pub(super) struct Life {
     last_heartbeat: Instant,
     age: Instant,
     deadline: Option<Instant>,
+    token: Option<Token>,
     leave: Option<Leave>,
 }
 
+/// The end of the caller's token.
+#[derive(Debug)]
+struct Token {
+    expires: Instant,
+    /// When the client is asked to move with a new one. `None` once it was.
+    notice: Option<Instant>,
+}
+
 impl Life {
-    pub(super) fn new(settings: &Settings, now: Instant, deadline: Option<Instant>) -> Self {
+    pub(super) fn new(settings: &Settings, now: Instant, deadline: Option<Instant>, expires: Option<Instant>) -> Self {
         let jitter = settings.max_age_jitter * rand::random_range(-1.0..=1.0);
         Self {
             heartbeat_interval: settings.heartbeat_interval,
@@ -59,6 +68,11 @@ impl Life {
             last_heartbeat: now,
             age: now + settings.max_age.mul_f64(1.0 + jitter),
             deadline,
+            token: expires.map(|expires| Token {
+                expires,
+                // Half of a short life is for the move.
+                notice: Some(expires - settings.token_notice.min(expires.duration_since(now) / 2)),
+            }),
             leave: None,
         }
     }
@@ -85,6 +99,16 @@ impl Life {
     pub(super) fn duty(&mut self, now: Instant, retired: impl Fn() -> bool) -> Option<Duty> {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Duty::End(Kind::Deadline));
+        }
+        if let Some(Token { expires, notice }) = &mut self.token {
+            if *expires <= now {
+                return Some(Duty::End(Kind::TokenExpired));
+            }
+            if notice.take_if(|notice| *notice <= now).is_some() {
+                let closes_after = *expires - now;
+                let reason = ReconnectReason::TokenExpiring;
+                return Some(Duty::Move { window: closes_after / 2, closes_after, reason });
+            }
         }
         if self.leave.is_none() && self.age <= now {
             self.leave = Some(Leave {
@@ -134,6 +158,7 @@ impl Life {
             None => self.age,
         };
         let due = leave.min(self.heartbeat_due());
-        self.deadline.map_or(due, |deadline| due.min(deadline))
+        let token = self.token.as_ref().map(|token| token.notice.unwrap_or(token.expires));
+        [self.deadline, token].into_iter().flatten().fold(due, Instant::min)
     }
 }

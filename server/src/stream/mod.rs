@@ -10,6 +10,7 @@ mod chunk;
 mod entry;
 mod event;
 mod life;
+mod review;
 mod seats;
 mod streams;
 mod transit;
@@ -30,7 +31,7 @@ pub use self::{
     streams::Streams,
     transit::Chunk,
 };
-use crate::{auth::CustomerId, backplane::Start, interest::Interest, wire::Protocol};
+use crate::{auth::Caller, backplane::Start, interest::Interest, wire::Protocol};
 
 /// What every stream keeps to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub struct Settings {
     pub max_age_jitter: f64,
     /// How long a stream that was asked to move for its age goes on. Its client moves within the first third.
     pub move_timeout: Duration,
+    /// How long before its token expires a stream is asked to move, so that its client gets a new one in time.
+    pub token_notice: Duration,
     /// After which a client that doesn't read is cut off.
     pub stall_timeout: Duration,
     /// Over which the clients of a node that died come back.
@@ -73,6 +76,7 @@ impl Default for Settings {
             max_age: Duration::from_secs(3600),
             max_age_jitter: 0.1,
             move_timeout: Duration::from_secs(30),
+            token_notice: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(30),
             reconnect_spread: Duration::from_secs(5),
             reload_spread: Duration::from_secs(5),
@@ -111,10 +115,10 @@ pub struct Opening {
     pub protocol: Protocol,
     /// The connection that carries it.
     pub link: Option<Arc<dyn Link>>,
-    /// Which customer it is of, as far as that is known.
-    pub customer: Option<CustomerId>,
     /// When the caller stops listening.
     pub deadline: Option<Instant>,
+    /// Who listens.
+    pub caller: Caller,
 }
 
 /// How a drain goes.

@@ -23,6 +23,7 @@ use super::{
     Drain, Opening, Settings, Stream,
     entry::{Entry, Look},
     event,
+    review::Review,
     seats::Seats,
     translation::Translations,
 };
@@ -48,6 +49,7 @@ pub struct Streams<B> {
     open: AtomicUsize,
     seats: Arc<Seats>,
     pub(super) translations: Translations,
+    pub(super) review: Review,
     drain: Mutex<Option<Drain>>,
     draining: AtomicBool,
     /// Woken when the last one is gone.
@@ -67,6 +69,7 @@ impl<B: Backplane> Streams<B> {
             open: AtomicUsize::new(0),
             seats: Seats::new(&settings),
             translations: Translations::default(),
+            review: Review::default(),
             drain: Mutex::new(None),
             draining: false.into(),
             empty: Notify::new(),
@@ -81,7 +84,7 @@ impl<B: Backplane> Streams<B> {
         if self.is_draining() {
             return Err(Kind::ShuttingDown.into());
         }
-        let seat = self.seats.take(opening.link.as_ref(), opening.customer.as_ref()).inspect_err(|error| {
+        let seat = self.seats.take(opening.link.as_ref(), opening.caller.customer()).inspect_err(|error| {
             if let Kind::TooManyStreams { of } = error.kind() {
                 self.metrics.streams_over_limit.inc(of);
             }
@@ -95,6 +98,11 @@ impl<B: Backplane> Streams<B> {
     pub fn drain(&self, drain: Drain) {
         *self.drain.lock() = Some(drain);
         self.draining.store(true, Release);
+        self.wake_all();
+    }
+
+    /// Has every stream look at what has changed for all.
+    pub(super) fn wake_all(&self) {
         for shard in &self.shards {
             for (_, entry) in shard.lock().iter() {
                 entry.signal.raise(entry.alarm());

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod callers;
 mod seats;
 mod unread;
 
@@ -91,13 +92,13 @@ impl Fixture {
     async fn publish(&self, filter: &str, data: &str) -> i64 {
         let interest = interest(filter);
         let draft = Draft::new(&interest, Some(&Data::string(data)));
-        let domain = Arc::clone(self.domains.get("PLAYLIST").unwrap());
+        let domain = self.domains.get("PLAYLIST").unwrap();
         let publication = Publication { interest, domain, publisher: "".into(), draft, id: None, deadline: None };
         self.backplane.publish(publication).await.unwrap().position.sequence
     }
 
     async fn end(&self, filter: &str) -> i64 {
-        let domain = Arc::clone(self.domains.get("PLAYLIST").unwrap());
+        let domain = self.domains.get("PLAYLIST").unwrap();
         let (interest, data) = (interest(filter), Some(Data::string("over")));
         let ending = Ending { interest, domain, publisher: "".into(), data, deadline: None };
         self.backplane.end(ending).await.unwrap().sequence
@@ -105,6 +106,12 @@ impl Fixture {
 
     fn open(&self, wants: impl IntoIterator<Item = Want>) -> Reader {
         self.open_on(None, wants, None)
+    }
+
+    fn open_as(&self, caller: Caller, wants: impl IntoIterator<Item = Want>) -> Reader {
+        let wants = wants.into_iter().collect();
+        let stream = self.streams.open(Opening { caller, ..opening(wants) }).unwrap();
+        Reader { stream, events: Default::default(), trailers: None }
     }
 
     fn open_on(
@@ -125,7 +132,7 @@ impl Fixture {
 }
 
 fn opening(wants: Vec<Want>) -> Opening {
-    Opening { wants, protocol: Protocol::Grpc, link: None, customer: None, deadline: None }
+    Opening { wants, protocol: Protocol::Grpc, link: None, deadline: None, caller: Caller::default() }
 }
 
 fn new(filter: &str) -> Want {

@@ -101,6 +101,10 @@ impl Keys {
         Self { source, fetching, known: watch::Sender::new(known), fetches: Mutex::default(), wanted: Notify::new() }
     }
 
+    pub(super) fn are_fetched_by(&self, fetching: Fetching) -> bool {
+        self.fetching == fetching
+    }
+
     /// The key that a token names, fetched if need be.
     pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
         let mut known = self.known.subscribe();

@@ -1,7 +1,7 @@
 //! How many streams there may be.
 
 use super::*;
-use crate::{auth::CustomerId, error::Kind, limits::Source, metrics::StreamLimit};
+use crate::{auth::Caller, error::Kind, limits::Source, metrics::StreamLimit};
 
 /// A connection from an address.
 struct Remote(Wire, Source);
@@ -47,7 +47,7 @@ async fn each_bound_is_told_from_the_others_and_what_has_left_makes_room() {
         let link = Some(Arc::clone(link));
         let opened = fixture.streams.open(Opening {
             link,
-            customer: customer.map(CustomerId::of_test),
+            caller: customer.map(Caller::of_customer).unwrap_or_default(),
             ..opening(vec![new("a")])
         });
         opened.map_err(|error| match error.kind() {
@@ -86,8 +86,8 @@ async fn who_was_asked_to_move_counts_against_no_limit() {
     });
     let link = link(1);
     let open = || {
-        let (link, customer) = (Some(Arc::clone(&link)), Some(CustomerId::of_test("c")));
-        let stream = fixture.streams.open(Opening { link, customer, ..opening(vec![new("a")]) }).ok()?;
+        let (link, caller) = (Some(Arc::clone(&link)), Caller::of_customer("c"));
+        let stream = fixture.streams.open(Opening { link, caller, ..opening(vec![new("a")]) }).ok()?;
         Some(Reader { stream, events: Default::default(), trailers: None })
     };
     let mut old = open().unwrap();

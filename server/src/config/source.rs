@@ -1,0 +1,70 @@
+//! What a configuration is read from, again and again while the server runs.
+
+use std::{fs, path::PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Config, Mistakes, Place,
+    file::File,
+    read::{Sources, read},
+    table::{domain_settings, settings},
+};
+
+/// A configuration file, and what was given over it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub(super) path: PathBuf,
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) flags: Vec<(String, String)>,
+}
+
+/// Stands for what a file holds.
+pub type Fingerprint = [u8; 32];
+
+impl Source {
+    /// Reads the configuration, with all the files that it names. Blocks.
+    ///
+    /// # Errors
+    /// With every mistake in it.
+    pub fn read(&self) -> Result<Config, Mistakes> {
+        let name = self.path.display().to_string();
+        let text = fs::read_to_string(&self.path).map_err(|error| {
+            let mut mistakes = Mistakes::default();
+            mistakes.add(Place::File(name.clone()), format!("can't be read: {error}"));
+            mistakes
+        })?;
+        let file = Some(File { name: &name, text: &text });
+        read(Sources { file, variables: &self.variables, flags: &self.flags })
+    }
+
+    /// Equal for equal contents of the file. Blocks.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = Sha256::new();
+        match fs::read(&self.path) {
+            Ok(bytes) => hash.update(bytes),
+            Err(error) => hash.update(error.to_string()),
+        }
+        hash.finalize().into()
+    }
+}
+
+impl Config {
+    /// What differs in `new` and is read at the start alone. The rest can be replaced while the server runs.
+    #[must_use]
+    pub fn needs_restart(&self, new: &Self) -> Vec<String> {
+        let settings = settings();
+        let differ = settings.iter().filter(|setting| setting.show(self) != setting.show(new));
+        // How keys are fetched goes with their issuers.
+        let mut waiting: Vec<_> =
+            differ.map(|setting| setting.key.to_owned()).filter(|key| !key.starts_with("jwks.")).collect();
+        for (name, domain) in &new.domains.named {
+            let Some(old) = self.domains.named.get(name) else { continue };
+            let differ = domain_settings().into_iter().filter(|setting| setting.show(old) != setting.show(domain));
+            let differ = differ.filter(|setting| !["publishers", "subscribers"].contains(&setting.key));
+            waiting.extend(differ.map(|setting| format!("domains.{name}.{}", setting.key)));
+        }
+        waiting
+    }
+}
