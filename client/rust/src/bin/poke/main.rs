@@ -14,6 +14,7 @@ mod server;
 mod status;
 mod subscribe;
 mod text;
+mod token;
 
 use std::process::ExitCode;
 
@@ -95,6 +96,7 @@ enum Command {
     Publish(publish::Args),
     End(end::Args),
     Status(status::Args),
+    Token(token::Args),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -131,6 +133,7 @@ async fn run(command: Command, context: &mut Context) -> Result<(), Failure> {
         Command::Publish(args) => interruptible(publish::run(args, context)).await,
         Command::End(args) => interruptible(end::run(args, context)).await,
         Command::Status(args) => interruptible(status::run(args, context)).await,
+        Command::Token(args) => token::run(args, context),
         Command::Bench(args) => bench::run(args, context).await,
         Command::Completions(args) => completions::run(args, context),
     }

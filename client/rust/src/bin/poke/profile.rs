@@ -54,12 +54,14 @@ pub(crate) struct Environment {
 }
 
 /// The answer: where to connect, and as whom.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The server's url.
     pub(crate) url: String,
     /// What to send as `authorization: Bearer`.
     pub(crate) token: Option<String>,
+    /// The file that it was read from, and is read from again when the server wants another one.
+    pub(crate) token_file: Option<PathBuf>,
     /// Whom to trust, and what to present.
     pub(crate) certificates: Certificates,
     /// Something that the user may not expect.
@@ -130,13 +132,17 @@ fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result
         Some(chosen) if !elsewhere => chosen.token(env, read),
         _ => Ok(None),
     };
-    let of_environment = || env.token.as_deref().map(|token| checked_token(token, "POKE_TOKEN")).transpose();
+    let of_environment = || -> Result<_, Failure> {
+        let token = env.token.as_deref().map(|token| checked_token(token, "POKE_TOKEN")).transpose()?;
+        Ok(token.map(|token| (token, None)))
+    };
     let token = match (&flags.token, &flags.token_file) {
-        (Some(token), _) => Some(checked_token(token, "--token")?),
-        (None, Some(path)) => Some(token_file(path, read)?),
+        (Some(token), _) => Some((checked_token(token, "--token")?, None)),
+        (None, Some(path)) => Some((token_file(path, read)?, Some(path.clone()))),
         (None, None) if explicit => of_profile()?.map_or_else(of_environment, |token| Ok(Some(token)))?,
         (None, None) => of_environment()?.map_or_else(of_profile, |token| Ok(Some(token)))?,
     };
+    let (token, token_file) = token.unzip();
     // What is in the background of a command is for TLS alone; what is on the command line has to make sense.
     let background = match &profile {
         _ if !url.starts_with("https://") => Files::default(),
@@ -148,7 +154,7 @@ fn resolve_with(flags: &Connection, env: &Environment, read: Read<'_>) -> Result
     let withheld = elsewhere && token.is_none() && profile.as_ref().is_some_and(Chosen::has_token);
     let note = withheld.then(|| format!("the profile's token is not for {url}: it isn't sent. --token sends one"));
     let note = unread.or(note);
-    Ok(Target { url: url.to_owned(), token, certificates, note })
+    Ok(Target { url: url.to_owned(), token, token_file: token_file.flatten(), certificates, note })
 }
 
 /// The profile in use, if there is one. A file that can't be read matters only to who needs it; for others it is a note.
@@ -205,13 +211,20 @@ impl Chosen {
         self.profile.token.is_some() || self.profile.token_file.is_some()
     }
 
-    fn token(&self, env: &Environment, read: Read<'_>) -> Result<Option<String>, Failure> {
+    /// The token, and the file that holds it.
+    fn token(&self, env: &Environment, read: Read<'_>) -> Result<Option<(String, Option<PathBuf>)>, Failure> {
         match (&self.profile.token, &self.profile.token_file) {
             (Some(_), Some(_)) => {
                 Err(Failure::usage(format_args!("profile {:?} has a token and a token_file; keep one", self.name)))
             }
-            (Some(token), None) => checked_token(token, &format!("profile {:?}", self.name)).map(Some),
-            (None, Some(path)) => token_file(&self.anchored(path, env), read).map(Some),
+            (Some(token), None) => {
+                let token = checked_token(token, &format!("profile {:?}", self.name))?;
+                Ok(Some((token, None)))
+            }
+            (None, Some(path)) => {
+                let path = self.anchored(path, env);
+                Ok(Some((token_file(&path, read)?, Some(path))))
+            }
             (None, None) => Ok(None),
         }
     }

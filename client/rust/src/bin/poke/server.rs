@@ -8,7 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 
 use crate::{
     failure::{Exit, Failure},
-    profile::{Certificates, Target},
+    profile::Target,
     text,
 };
 
@@ -17,16 +17,16 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: Client,
     token: Option<String>,
-    certificates: Certificates,
+    target: Target,
     wait: bool,
 }
 
 impl Server {
     /// Doesn't connect yet. `wait` makes an unreachable server a reason to try again.
     pub(crate) fn new(target: Target, wait: bool) -> Result<Self, Failure> {
-        let Target { url, token, certificates, .. } = target;
-        let client = build(&url, token.as_deref(), &certificates)?;
-        Ok(Self { url, client, token, certificates, wait })
+        let client = build(&target)?;
+        let Target { url, token, .. } = target.clone();
+        Ok(Self { url, client, token, target, wait })
     }
 
     /// Whether an unreachable server is a reason to try again.
@@ -36,7 +36,7 @@ impl Server {
 
     /// A connection of its own.
     pub(crate) fn another_channel(&self) -> Result<Channel, Failure> {
-        Ok(build(&self.url, self.token.as_deref(), &self.certificates)?.channel())
+        Ok(build(&self.target)?.channel())
     }
 
     /// Fails at once if nobody listens at the url, where the client itself would try again until its deadline.
@@ -165,18 +165,28 @@ fn shown(url: &str) -> String {
     }
 }
 
-fn build(url: &str, token: Option<&str>, certificates: &Certificates) -> Result<Client, Failure> {
-    let mut builder = Client::builder(url);
-    if let Some(token) = token {
-        builder = builder.token(token);
+fn build(target: &Target) -> Result<Client, Failure> {
+    let mut builder = Client::builder(&target.url);
+    match (&target.token_file, &target.token) {
+        // Whoever renews the token writes the file anew.
+        (Some(path), _) => {
+            let path = path.clone();
+            builder = builder.token_provider(move || {
+                let path = path.clone();
+                async move { std::fs::read_to_string(path).map(|token| token.trim().to_owned()) }
+            });
+        }
+        (None, Some(token)) => builder = builder.token(token),
+        (None, None) => {}
     }
+    let certificates = &target.certificates;
     if let Some(authorities) = &certificates.authorities {
         builder = builder.authorities(authorities.as_str());
     }
     if let Some((certificate, key)) = &certificates.own {
         builder = builder.certificate(certificate.as_str(), key.as_str());
     }
-    builder.build().map_err(|error| Failure::usage(format_args!("{}: {}", shown(url), cause(&error))))
+    builder.build().map_err(|error| Failure::usage(format_args!("{}: {}", shown(&target.url), cause(&error))))
 }
 
 fn insecure(url: &str, error: &Error) -> Failure {
@@ -262,8 +272,12 @@ mod tests {
     use super::*;
 
     fn server() -> Server {
-        let certificates = Certificates::default();
-        Server::new(Target { url: "http://h:1".to_owned(), token: None, certificates, note: None }, false).unwrap()
+        let certificates = crate::profile::Certificates::default();
+        Server::new(
+            Target { url: "http://h:1".to_owned(), token: None, token_file: None, certificates, note: None },
+            false,
+        )
+        .unwrap()
     }
 
     fn failure(status: Status) -> (Exit, String) {

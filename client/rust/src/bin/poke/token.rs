@@ -1,0 +1,188 @@
+//! `poke token`: tokens for development, and the key pair that signs them.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use ring::{
+    digest::{SHA256, digest},
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
+use serde_json::{Map, Value, json};
+use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
+
+use crate::{Context, duration, failure::Failure};
+
+const AFTER_HELP: &str = "\
+The first call makes the key pair: PATH holds the private key, and PATH.jwks.json the public one, for the server:
+
+  [issuers.dev]
+  issuer = \"poke-dev\"
+  audience = [\"poke\"]
+  jwks_file = \"poke-dev.key.jwks.json\"
+
+Examples:
+  poke token alice
+  poke token alice --expires 5m --grant PLAYLIST/playlist-id --grant-prefix TEAM/team-7/
+  poke subscribe PLAYLIST playlist-id --token \"$(poke token alice)\"
+";
+
+/// Make a token for development
+///
+/// Whoever has the key can make any token: it is for servers that nobody depends on. In production tokens come from the
+/// issuer that your users sign in with.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Whom it is for, the claim `sub`
+    subject: String,
+    /// When it expires
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1h")]
+    expires: Duration,
+    /// The claim `iss`
+    #[arg(long, value_name = "NAME", default_value = "poke-dev")]
+    issuer: String,
+    /// The claim `aud`
+    #[arg(long, value_name = "NAME", default_value = "poke")]
+    audience: String,
+    /// An interest that it may listen to, where the domain's subscribers are "grant"
+    #[arg(long, value_name = "DOMAIN/FILTER", value_parser = interest)]
+    grant: Vec<(String, String)>,
+    /// A prefix of interests that it may listen to
+    #[arg(long, value_name = "DOMAIN/PREFIX", value_parser = interest)]
+    grant_prefix: Vec<(String, String)>,
+    /// A further claim, a string
+    #[arg(long, value_name = "NAME=VALUE", value_parser = claim)]
+    claim: Vec<(String, String)>,
+    /// The private key, made if it isn't there
+    #[arg(long, value_name = "PATH", default_value = "poke-dev.key")]
+    key: PathBuf,
+}
+
+pub(crate) fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
+    let key = match fs::read(&args.key) {
+        Ok(pem) => Key::read(&pem).map_err(|why| Failure::usage(format_args!("{}: {why}", args.key.display())))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let jwks = public_path(&args.key);
+            let key = Key::create(&args.key, &jwks)
+                .map_err(|error| Failure::usage(format_args!("can't make {}: {error}", args.key.display())))?;
+            context.output.note(&format!("made {} and, for the server, {}", args.key.display(), jwks.display()));
+            key
+        }
+        Err(error) => return Err(Failure::usage(format_args!("can't read {}: {error}", args.key.display()))),
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let token = key.sign(&claims(args, now)).map_err(Failure::usage)?;
+    let line = if context.json() { json!({ "token": token }).to_string() } else { token };
+    Ok(context.output.line(&line)?)
+}
+
+/// What the token says.
+fn claims(args: Args, now: Duration) -> Value {
+    let mut claims: Map<_, _> = args.claim.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let exact = args.grant.iter().map(|(domain, filter)| json!({ "domain": domain, "filters": [filter] }));
+    let prefixes = args.grant_prefix.iter().map(|(domain, prefix)| json!({ "domain": domain, "prefix": prefix }));
+    let grants: Vec<_> = exact.chain(prefixes).collect();
+    if !grants.is_empty() {
+        claims.insert("poke".into(), Value::Array(grants));
+    }
+    claims.insert("iss".into(), args.issuer.into());
+    claims.insert("aud".into(), args.audience.into());
+    claims.insert("sub".into(), args.subject.into());
+    claims.insert("iat".into(), now.as_secs().into());
+    claims.insert("exp".into(), (now + args.expires).as_secs().into());
+    Value::Object(claims)
+}
+
+fn interest(text: &str) -> Result<(String, String), String> {
+    let (domain, filter) = text.split_once('/').ok_or("a domain, a slash and a filter: PLAYLIST/playlist-id")?;
+    Ok((domain.into(), filter.into()))
+}
+
+fn claim(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a claim is written NAME=VALUE")?;
+    Ok((name.into(), value.into()))
+}
+
+fn public_path(key: &Path) -> PathBuf {
+    let mut path = key.as_os_str().to_owned();
+    path.push(".jwks.json");
+    path.into()
+}
+
+/// A key pair of P-256.
+struct Key {
+    pair: EcdsaKeyPair,
+    random: SystemRandom,
+}
+
+impl Key {
+    fn read(pem: &[u8]) -> Result<Self, &'static str> {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key as PEM (PKCS #8)")?;
+        Self::of(key.secret_pkcs8_der()).ok_or("it isn't a key of P-256")
+    }
+
+    fn of(pkcs8: &[u8]) -> Option<Self> {
+        let random = SystemRandom::new();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random).ok()?;
+        Some(Self { pair, random })
+    }
+
+    fn create(path: &Path, public: &Path) -> io::Result<Self> {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+            .map_err(|_| io::Error::other("no randomness"))?;
+        let key = Self::of(pkcs8.as_ref()).ok_or_else(|| io::Error::other("no key was made"))?;
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", folded(pkcs8.as_ref()));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(pem.as_bytes())?;
+        fs::write(public, format!("{:#}\n", json!({ "keys": [key.public()] })))?;
+        Ok(key)
+    }
+
+    /// The coordinates, as a JWK has them.
+    fn coordinates(&self) -> (String, String) {
+        // A byte that says "uncompressed", and two coordinates.
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y))
+    }
+
+    /// Its thumbprint (RFC 7638).
+    fn id(&self) -> String {
+        let (x, y) = self.coordinates();
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()))
+    }
+
+    fn public(&self) -> Value {
+        let (x, y) = self.coordinates();
+        json!({ "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.id(), "x": x, "y": y })
+    }
+
+    fn sign(&self, claims: &Value) -> Result<String, &'static str> {
+        let header = json!({ "typ": "JWT", "alg": "ES256", "kid": self.id() });
+        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let message = format!("{}.{}", encode(&header), encode(claims));
+        let signature =
+            self.pair.sign(&self.random, message.as_bytes()).map_err(|_| "the system gives no randomness")?;
+        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// In lines of 64 characters (RFC 7468).
+fn folded(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    lines.join("\n")
+}
