@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests fail by panicking")]
 
+mod auth;
+mod auth_life;
 mod command;
 mod connect;
 mod contract_publish;

@@ -141,6 +141,22 @@ impl Server {
         signal(self.pid(), "HUP");
     }
 
+    /// Writes its configuration file anew.
+    ///
+    /// # Panics
+    /// When that isn't possible.
+    pub fn rewrite(&self, config: &Config) {
+        self.rewrite_as(&config.file());
+    }
+
+    /// Writes anything into its configuration file.
+    ///
+    /// # Panics
+    /// When that isn't possible.
+    pub fn rewrite_as(&self, text: &str) {
+        fs::write(self.folder.join("poke.toml"), text).expect("the temporary folder is writable");
+    }
+
     /// Ends the server as a crash does, and waits until it is gone.
     pub async fn kill9(&mut self) {
         self.child.kill().expect("the server runs");
