@@ -66,6 +66,10 @@ async fn subscribe(
 
 fn signal(client: &Client, item: Result<Decoded, Status>) -> Signal {
     match item {
+        // With a token that never changes a new stream would have the same end: there is nothing to move for.
+        Ok(Ok(Message::Reconnect(reconnect))) if reconnect.renew_token && !client.can_refresh_token() => {
+            Signal::Message(Message::Unknown)
+        }
         Ok(Ok(message)) => Signal::Message(message),
         Ok(Err(error)) => Signal::Undecodable(error),
         Err(status) if client.can_refresh_token() => Signal::Failed(status.into()),

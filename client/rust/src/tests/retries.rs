@@ -258,7 +258,10 @@ async fn a_token_that_never_changes_is_refused_for_good() {
     let mut pokes = peer.client_with(builder, Clock::new(|| Duration::ZERO)).subscribe([interest("a")]);
     let call = peer.call().await;
     assert_eq!(token(&call), "Bearer secret");
-    call.fail(Code::Unauthenticated, "TOKEN_UNKNOWN", None).await;
+    // There is nothing to move to before it ends.
+    call.send(reconnect(1, 2, 60, ReconnectReason::TokenExpiring)).await;
+    assert!(peer.is_quiet_for(3 * SECOND).await);
+    call.fail(Code::Unauthenticated, "TOKEN_EXPIRED", None).await;
     assert_eq!(next(&mut pokes).await, "failed Refused");
     assert_eq!(next(&mut pokes).await, "over");
 }
