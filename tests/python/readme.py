@@ -100,11 +100,42 @@ def main():
         finally:
             server.stop()
             os.chdir(root)
-    config = re.search(r"^```toml\n(.*?)^```", text, re.S | re.M).group(1)
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(config)
-        file.flush()
-        subprocess.run(["poke-server", "--config", file.name, "--check-config"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        keys_and_tokens(text, the)
+        os.chdir(root)
+
+
+def keys_and_tokens(text, the):
+    """A key that publishes and a token that listens, with the README's configuration."""
+    made = subprocess.run(the("poke-server key new"), shell=True, check=True, capture_output=True, text=True)
+    key, line = made.stdout.splitlines()
+    subprocess.run(the("poke token"), shell=True, check=True)
+    first, second = re.findall(r"^```toml\n(.*?)^```", text, re.S | re.M)
+    with open("poke.toml", "w") as file:
+        # Each run makes a key of its own.
+        file.write(re.sub(r"^playlist-service = .*$", line, first, flags=re.M) + second)
+    subprocess.run(the("--check-config"), shell=True, check=True)
+    serve = next(c for c in commands(text) if c == "poke-server --config poke.toml")
+    server = Running(serve)
+    try:
+        server.shows("listening on")
+        publish = the("poke publish PLAYLIST playlist-id Updated")
+        refused = subprocess.run(publish, shell=True, capture_output=True, text=True)
+        if refused.returncode != 3 or "CREDENTIALS_REQUIRED" not in refused.stderr:
+            raise SystemExit(f"{publish} without a key: {refused}")
+        with_key = {**os.environ, "POKE_TOKEN": key}
+        print(subprocess.run(publish, shell=True, check=True, capture_output=True, text=True, env=with_key).stdout)
+        subscriber = Running(the("poke subscribe LIBRARY"))
+        try:
+            subscriber.shows("listening to LIBRARY/alice")
+            editor = "poke publish LIBRARY alice Updated --token $(poke token editor --claim role=editor)"
+            subprocess.run(editor, shell=True, check=True)
+            subscriber.shows("  poke  ")
+        finally:
+            subscriber.stop()
+    finally:
+        server.stop()
 
 
 main()

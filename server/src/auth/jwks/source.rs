@@ -77,7 +77,10 @@ fn http() -> Result<Http, Box<dyn Error + Send + Sync>> {
     if let Some(http) = HTTP.get() {
         return Ok(http.clone());
     }
-    let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
+    // By name, so that no other crate of the process can make the choice unclear.
+    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+    let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
+    let connector = connector.https_or_http().enable_http1().build();
     Ok(HTTP.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)).clone())
 }
 
