@@ -5,11 +5,10 @@ use std::{convert::Infallible, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::sync::watch;
 use tower::{Service, service_fn};
 
-use crate::metrics::Metrics;
+use crate::{connection::Inbound, metrics::Metrics};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -26,11 +25,11 @@ pub enum Readiness {
 pub fn service(
     metrics: Arc<Metrics>,
     readiness: watch::Receiver<Readiness>,
-) -> impl Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
+) -> impl Service<Request<Inbound>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + 'static {
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |request: Request<Inbound>| {
         let (metrics, readiness) = (Arc::clone(&metrics), *readiness.borrow());
         async move { Ok(answer(&request, &metrics, readiness)) }
     })

@@ -14,7 +14,6 @@ use futures_util::{
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_web::GrpcWebLayer;
@@ -24,6 +23,7 @@ use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
 use crate::{
     backplane::Backplane,
     config::{self, Config},
+    connection::Inbound,
     service::{self, Answer, PokeService},
     stream::Chunk,
     wire::Bridge,
@@ -99,16 +99,16 @@ where
     routes.add_service(Bridge(GrpcWebLayer::new().layer(service)))
 }
 
-impl<B: Backplane> Service<Request<Incoming>> for Front<B> {
+impl<B: Backplane> Service<Request<Inbound>> for Front<B> {
     type Response = Response<Page<B>>;
     type Error = Infallible;
-    type Future = Either<Answering<B>, <Cors<Services<B>> as Service<Request<Incoming>>>::Future>;
+    type Future = Either<Answering<B>, <Cors<Services<B>> as Service<Request<Inbound>>>::Future>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Inbound>) -> Self::Future {
         if request.headers().contains_key(header::ORIGIN) {
             Either::Right(self.0.pages.clone().call(request))
         } else {
@@ -130,10 +130,10 @@ impl<B> Clone for Services<B> {
 }
 
 pub(crate) type Mapped<S, T> =
-    MapOk<<S as Service<Request<Incoming>>>::Future, fn(<S as Service<Request<Incoming>>>::Response) -> T>;
+    MapOk<<S as Service<Request<Inbound>>>::Future, fn(<S as Service<Request<Inbound>>>::Response) -> T>;
 type Answering<B> = Either<Mapped<PokeService<B>, Response<Page<B>>>, Mapped<Routes, Response<Page<B>>>>;
 
-impl<B: Backplane> Service<Request<Incoming>> for Services<B> {
+impl<B: Backplane> Service<Request<Inbound>> for Services<B> {
     type Response = Response<Page<B>>;
     type Error = Infallible;
     type Future = Answering<B>;
@@ -142,7 +142,7 @@ impl<B: Backplane> Service<Request<Incoming>> for Services<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Inbound>) -> Self::Future {
         if request.uri().path().starts_with(POKES) {
             Either::Left(self.pokes.call(request).map_ok(|answer| answer.map(Page::Pokes)))
         } else {

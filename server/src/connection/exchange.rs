@@ -1,53 +1,181 @@
-//! The exchanges of one HTTP/2 connection, each a request and its answer, run in the connection's own task.
-//!
-//! By itself hyper spawns a task for each. Then a poke for a hundred streams of one connection schedules a hundred tasks
-//! and the connection's in between, which writes each chunk on its own. Here all of them hand over what they have, and
-//! then the connection writes it in one go.
+//! One exchange of an HTTP/2 connection: a request, and its answer into the frames of its stream.
 
 use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    cell::RefCell,
+    convert::Infallible,
+    error::Error,
+    future::poll_fn,
+    iter,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use hyper::rt::Executor;
-use parking_lot::Mutex;
+use bytes::{Buf, Bytes};
+use h2::{Reason, SendStream, server::SendResponse};
+use http::{HeaderValue, Response, header};
+use http_body::Body;
 
-type Exchange = Pin<Box<dyn Future<Output = ()> + Send>>;
+use crate::stream::Chunk;
 
-/// What hyper hands the exchanges to.
-#[derive(Clone, Default)]
-pub(super) struct Spawner(Arc<Mutex<Vec<Exchange>>>);
+/// A part of an answer's body.
+pub trait Outgoing: Buf + From<Bytes> + Send + 'static {
+    /// Whether the body gives no more until this one has been written. Then it is handed over at once, and whoever made
+    /// it sees to a client that doesn't read.
+    fn is_awaited(&self) -> bool;
+}
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
-    fn execute(&self, exchange: F) {
-        self.0.lock().push(Box::pin(exchange));
+impl Outgoing for Bytes {
+    fn is_awaited(&self) -> bool {
+        false
     }
 }
 
-/// All exchanges of a connection.
-#[derive(Default)]
-pub(super) struct Exchanges {
-    spawner: Spawner,
-    running: FuturesUnordered<Exchange>,
+impl Outgoing for Chunk {
+    fn is_awaited(&self) -> bool {
+        self.is_awaited()
+    }
 }
 
-impl Exchanges {
-    pub(super) fn spawner(&self) -> Spawner {
-        self.spawner.clone()
+/// Sends the answer when it is there, and its body to the end, unless the client resets the stream.
+pub(super) async fn exchange<B>(
+    answer: impl Future<Output = Result<Response<B>, Infallible>>,
+    mut respond: SendResponse<B::Data>,
+) where
+    B: Body,
+    B::Data: Outgoing,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let answer = {
+        let mut answer = pin!(answer);
+        poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(Ok(answer)) => Poll::Ready(Some(answer)),
+            Poll::Pending => respond.poll_reset(cx).map(|_| None),
+        })
+        .await
+    };
+    let Some(answer) = answer else { return };
+    let (head, body) = answer.into_parts();
+    let mut head = Response::from_parts(head, ());
+    let is_whole = body.is_end_stream();
+    complete(&mut head, if is_whole { None } else { body.size_hint().exact() });
+    match respond.send_response(head, is_whole) {
+        Ok(_) if is_whole => {}
+        Ok(stream) => {
+            let mut body = pin!(body);
+            let mut sending = Sending { stream, waiting: None };
+            poll_fn(|cx| sending.poll(body.as_mut(), cx)).await;
+        }
+        Err(error) => {
+            tracing::debug!(%error, "an answer can't be sent");
+            respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}
+
+/// Adds what every answer has (RFC 9110, sections 6.6.1 and 8.6).
+fn complete(head: &mut Response<()>, length: Option<u64>) {
+    let headers = head.headers_mut();
+    headers.entry(header::DATE).or_insert_with(date);
+    if let Some(length) = length {
+        headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+}
+
+/// The time of day. Written once a second.
+fn date() -> HeaderValue {
+    thread_local! {
+        static DATE: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(""))) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    DATE.with_borrow_mut(|(written, date)| {
+        if *written != second {
+            *written = second;
+            // It is ASCII.
+            *date = HeaderValue::try_from(httpdate::fmt_http_date(now)).unwrap_or(HeaderValue::from_static(""));
+        }
+        date.clone()
+    })
+}
+
+/// The body of an answer on its way into a stream.
+struct Sending<D: Outgoing> {
+    stream: SendStream<D>,
+    /// What has no room yet, and whether it is the last.
+    waiting: Option<(D, bool)>,
+}
+
+impl<D: Outgoing> Sending<D> {
+    /// Ready when the stream has ended, in whatever way.
+    fn poll<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<()>
+    where
+        B: Body<Data = D>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        loop {
+            let step = match self.waiting {
+                Some(_) => self.poll_room(cx),
+                None => self.poll_body(body.as_mut(), cx),
+            };
+            match step {
+                Poll::Ready(Ok(false)) => {}
+                // The end, or the client is gone.
+                Poll::Ready(_) => return Poll::Ready(()),
+                // Only when there is nothing else to do: it has to be asked for anew each time.
+                Poll::Pending => return self.stream.poll_reset(cx).map(drop),
+            }
+        }
     }
 
-    /// Takes those in that were spawned since. Says whether there were any.
-    pub(super) fn adopt(&mut self) -> bool {
-        let new = std::mem::take(&mut *self.spawner.0.lock());
-        let any = !new.is_empty();
-        self.running.extend(new);
-        any
+    /// Sends the next part. Says whether that was all.
+    fn poll_body<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>>
+    where
+        B: Body<Data = D>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let frame = match ready!(body.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                self.stream.send_reset(reason(&*error.into()));
+                return Poll::Ready(Ok(true));
+            }
+            None => return Poll::Ready(self.stream.send_data(Bytes::new().into(), true).map(|()| true)),
+        };
+        let is_last = body.is_end_stream();
+        Poll::Ready(match frame.into_data() {
+            Ok(data) if data.is_awaited() || !data.has_remaining() => {
+                self.stream.send_data(data, is_last).map(|()| is_last)
+            }
+            Ok(data) => {
+                // No more than it takes to be told of room: what is reserved is lost to other streams.
+                self.stream.reserve_capacity(1);
+                self.waiting = Some((data, is_last));
+                Ok(false)
+            }
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) => self.stream.send_trailers(trailers).map(|()| true),
+                Err(_) => Ok(is_last),
+            },
+        })
     }
 
-    /// Lets those go on that were woken.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
+    /// Sends what waits when there is room for it. Says whether that was all.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>> {
+        while self.stream.capacity() == 0 {
+            match ready!(self.stream.poll_capacity(cx)) {
+                Some(room) => _ = room?,
+                None => return Poll::Ready(Ok(true)),
+            }
+        }
+        let Some((data, is_last)) = self.waiting.take() else { return Poll::Ready(Ok(false)) };
+        Poll::Ready(self.stream.send_data(data, is_last).map(|()| is_last))
     }
+}
+
+/// Why a body can't go on, as its client is told.
+fn reason(error: &(dyn Error + 'static)) -> Reason {
+    let mut causes = iter::successors(Some(error), |error| (*error).source());
+    let named = causes.find_map(|cause| cause.downcast_ref::<h2::Error>()?.reason());
+    named.unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -1,4 +1,4 @@
-//! A socket that watches how the client begins.
+//! How a client begins, and a socket that remembers it.
 
 use std::{
     cell::RefCell,
@@ -8,15 +8,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::Connection;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The preface, and the header of the SETTINGS frame that must follow: a client that sends less isn't one.
-const GREETING: usize = PREFACE.len() + 9;
+/// The header of the SETTINGS frame that must follow the preface: a client that sends less isn't one.
+const SETTINGS_HEADER: usize = 9;
 
 /// What is joined to be written at once: most pokes, and not the copy of a large one.
 const JOINED_BYTES: usize = 8 << 10;
@@ -26,53 +27,81 @@ thread_local! {
     static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Passes everything through. Tells the connection once an HTTP/2 client has greeted, and from then on whenever it says
-/// something. A client of HTTP/1.1 greets by its first request, which others see, and has nothing to say while it waits.
+/// In what a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    /// HTTP/2, with prior knowledge or by ALPN.
+    Http2,
+    /// HTTP/1.1, or nothing that is known.
+    Http1,
+}
+
+/// Reads until it is clear what the client speaks.
+///
+/// # Errors
+/// Those of the socket.
+pub(super) async fn greet<T>(mut socket: T, connection: &Arc<Connection>) -> io::Result<(Language, Watched<T>)>
+where
+    T: AsyncRead + Unpin,
+{
+    let mut said = [0; PREFACE.len()];
+    let mut length = 0;
+    let language = loop {
+        match socket.read(&mut said[length..]).await? {
+            0 => break Language::Http1,
+            more => length += more,
+        }
+        if said[..length] != PREFACE[..length] {
+            break Language::Http1;
+        }
+        if length == PREFACE.len() {
+            break Language::Http2;
+        }
+    };
+    let said = match language {
+        // Without a copy of what is always the same.
+        Language::Http2 => Bytes::from_static(PREFACE),
+        Language::Http1 => Bytes::copy_from_slice(&said[..length]),
+    };
+    Ok((language, Watched { socket, connection: Arc::clone(connection), said, language, heard: 0 }))
+}
+
+/// Passes everything through, what was said at first again. Tells the connection once an HTTP/2 client has greeted, and
+/// from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
+/// nothing to say while it waits.
 pub(super) struct Watched<T> {
     socket: T,
     connection: Arc<Connection>,
-    client: Client,
-}
-
-/// Who is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Client {
-    /// It has sent this much of an HTTP/2 greeting, and nothing else.
-    Unknown { seen: usize },
-    /// It speaks HTTP/2.
-    Http2,
-    /// It speaks something else.
-    Other,
+    /// What was read before it was known who is there.
+    said: Bytes,
+    language: Language,
+    /// What came after the preface, up to the length of what has to.
+    heard: usize,
 }
 
 impl<T> Watched<T> {
-    pub(super) fn new(socket: T, connection: Arc<Connection>) -> Self {
-        Self { socket, connection, client: Client::Unknown { seen: 0 } }
-    }
-}
-
-impl Client {
-    /// Looks at what has come.
-    fn look(self, bytes: &[u8]) -> Self {
-        let Self::Unknown { seen } = self else { return self };
-        let expected = PREFACE.get(seen..).unwrap_or_default();
-        if bytes.iter().zip(expected).any(|(a, b)| a != b) {
-            return Self::Other;
+    /// As much more has come.
+    fn hear(&mut self, bytes: usize) {
+        if self.language == Language::Http2 {
+            self.heard = (self.heard + bytes).min(SETTINGS_HEADER);
+            if self.heard == SETTINGS_HEADER {
+                self.connection.greet();
+                self.connection.hear();
+            }
         }
-        let seen = seen + bytes.len();
-        if seen < GREETING { Self::Unknown { seen } } else { Self::Http2 }
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.said.has_remaining() {
+            let length = self.said.len().min(buf.remaining());
+            buf.put_slice(&self.said.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        self.client = self.client.look(&buf.filled()[before..]);
-        if self.client == Client::Http2 {
-            self.connection.greet();
-            self.connection.hear();
-        }
+        self.hear(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -114,28 +143,55 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+    use crate::connection::Peer;
 
-    /// Whether these reads are those of an HTTP/2 client.
-    fn greets(reads: &[&[u8]]) -> bool {
-        reads.iter().fold(Client::Unknown { seen: 0 }, |client, read| client.look(read)) == Client::Http2
+    /// In what a client speaks that writes these, one after the other; whether it has greeted; and all that is read.
+    async fn greeting(writes: &[&[u8]]) -> (Language, bool, Vec<u8>) {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let connection = Arc::new(Connection::new(1, Peer::default()));
+        let writing = async {
+            for bytes in writes {
+                theirs.write_all(bytes).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            drop(theirs);
+        };
+        let reading = async {
+            let (language, mut socket) = greet(ours, &connection).await.unwrap();
+            let mut read = Vec::new();
+            socket.read_to_end(&mut read).await.unwrap();
+            (language, read)
+        };
+        let ((), (language, read)) = tokio::join!(writing, reading);
+        (language, connection.has_greeted(), read)
     }
 
-    #[test]
-    fn a_preface_with_a_frame_after_it_greets_however_it_is_cut() {
-        let whole = [PREFACE, &[0; 9]].concat();
-        assert!(greets(&[&whole]));
+    #[tokio::test]
+    async fn a_preface_with_a_frame_after_it_greets_however_it_is_cut() {
+        let whole = [&PREFACE[..], &[0; 9]].concat();
         let bytes: Vec<_> = whole.chunks(1).collect();
-        assert!(greets(&bytes));
-        assert!(greets(&[&whole[..24], &whole[24..], b"more"]));
+        for writes in [&[&whole[..]][..], &bytes, &[&whole[..20], &whole[20..]], &[&whole[..24], &whole[24..]]] {
+            assert_eq!(greeting(writes).await, (Language::Http2, true, whole.clone()));
+        }
+        let (language, greeted, read) = greeting(&[&whole[..24], &whole[24..], b"more"]).await;
+        assert!(language == Language::Http2 && greeted && read.ends_with(b"more"));
     }
 
-    #[test]
-    fn less_does_not() {
-        assert!(!greets(&[]));
-        assert!(!greets(&[&PREFACE[..10]]));
-        assert!(!greets(&[PREFACE, &[0; 8]]));
-        assert!(!greets(&[b"PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n", &[0; 20]]));
-        assert!(!greets(&[b"GET / HTTP/1.1\r\nhost: a-name-that-is-long-enough\r\n"]));
+    #[tokio::test]
+    async fn less_does_not_and_nothing_of_it_is_lost() {
+        let early = [&PREFACE[..], &[0; 8]].concat();
+        assert_eq!(greeting(&[&early]).await, (Language::Http2, false, early.clone()));
+        for said in [
+            &b""[..],
+            &PREFACE[..10],
+            b"PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n12345678901234567890",
+            b"GET / HTTP/1.1\r\nhost: a-name-that-is-long-enough\r\n",
+        ] {
+            assert_eq!(greeting(&[said]).await, (Language::Http1, false, said.to_vec()));
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! Connections: accepted, bounded in number and time, and told when to go.
 //!
 //! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
-//! is our own, on hyper.
+//! is our own. HTTP/2 is the h2 crate's and HTTP/1.1 hyper's.
 
 mod exchange;
+mod exchanges;
 mod gate;
 mod greeting;
 mod handle;
+mod http2;
 mod life;
 mod listener;
+mod orders;
 mod request;
 mod table;
 pub mod tls;
@@ -20,7 +23,6 @@ use std::{convert::Infallible, error::Error, io, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
@@ -30,8 +32,10 @@ use tokio_util::either::Either;
 use tower::Service;
 
 pub use self::{
+    exchange::Outgoing,
     handle::Connection,
     listener::{BindError, Listener, Peer},
+    request::Inbound,
     table::Connections,
 };
 use self::{
@@ -66,10 +70,10 @@ pub struct Acceptor<S> {
 
 impl<S, B> Acceptor<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<Inbound>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
-    B::Data: Send,
+    B::Data: Outgoing,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// An acceptor whose connections keep to `limits` and are added to `connections`. Requests go to `service`, with an

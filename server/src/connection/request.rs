@@ -1,12 +1,14 @@
-//! A request on its connection: counted from its head to the end of its answer.
+//! A request on its connection: how its body comes in, and how its answer is counted.
 
 use std::{
     convert::Infallible,
+    error::Error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -19,25 +21,93 @@ use crate::stream::Link;
 /// The header `server` of every answer.
 const SERVER: HeaderValue = HeaderValue::from_static(concat!("poke-server/", env!("CARGO_PKG_VERSION")));
 
-/// What hyper calls for each request of one connection.
+/// The body of a request.
+pub struct Inbound(Source);
+
+enum Source {
+    /// HTTP/1.1.
+    Http1(Incoming),
+    /// HTTP/2, and how long the client says that it is.
+    Http2(h2::RecvStream, Option<u64>),
+}
+
+impl From<Incoming> for Inbound {
+    fn from(body: Incoming) -> Self {
+        Self(Source::Http1(body))
+    }
+}
+
+impl Inbound {
+    pub(super) fn http2(body: h2::RecvStream, length: Option<u64>) -> Self {
+        Self(Source::Http2(body, length))
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Source::Http1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Source::Http2(body, _) => match ready!(body.poll_data(cx)) {
+                Some(Ok(data)) => {
+                    // Who reads it has its own bounds: what was taken may be sent again.
+                    let released = body.flow_control().release_capacity(data.len());
+                    Poll::Ready(Some(released.map(|()| Frame::data(data)).map_err(Into::into)))
+                }
+                Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+                None => {
+                    let trailers = ready!(body.poll_trailers(cx))?;
+                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Http1(body) => body.is_end_stream(),
+            Source::Http2(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Http1(body) => body.size_hint(),
+            Source::Http2(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
+
+/// What is called for each request of one connection.
 pub(super) struct Requests<S> {
     pub(super) service: S,
     pub(super) connection: Arc<Connection>,
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
+impl<S, B> Requests<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    S: Service<Request<Inbound>, Response = Response<B>, Error = Infallible> + Clone,
 {
-    type Response = Response<Counted<B>>;
-    type Error = Infallible;
-    type Future = Answering<Oneshot<S, Request<Incoming>>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    pub(super) fn answer(&self, mut request: Request<Inbound>) -> Answering<Oneshot<S, Request<Inbound>>> {
         let link: Arc<dyn Link> = Arc::clone(&self.connection) as _;
         request.extensions_mut().insert(link);
         let open = OpenRequest::begin(&self.connection);
         Answering { answer: self.service.clone().oneshot(request), open: Some(open) }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
+where
+    S: Service<Request<Inbound>, Response = Response<B>, Error = Infallible> + Clone,
+{
+    type Response = Response<Counted<B>>;
+    type Error = Infallible;
+    type Future = Answering<Oneshot<S, Request<Inbound>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.answer(request.map(Inbound::from))
     }
 }
 

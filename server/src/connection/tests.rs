@@ -23,6 +23,8 @@ use tower::util::BoxCloneSyncService;
 use super::{handle::Ask, *};
 use crate::metrics::{ConnectionEnd, ConnectionRefused};
 
+mod streams;
+
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 type Frames = mpsc::Receiver<Result<http_body::Frame<Bytes>, Infallible>>;
 
@@ -38,7 +40,7 @@ impl Scripted {
         sender
     }
 
-    fn service(&self) -> BoxCloneSyncService<Request<Incoming>, Answer, Infallible> {
+    fn service(&self) -> BoxCloneSyncService<Request<Inbound>, Answer, Infallible> {
         let bodies = Arc::clone(&self.0);
         BoxCloneSyncService::new(tower::service_fn(move |_| {
             let frames = bodies.lock().unwrap().pop();

@@ -319,7 +319,7 @@ impl<B: Backplane> Body for Stream<B> {
         this.entry.signal.register(cx.waker());
         if this.entry.is_abandoned() {
             this.finished = true;
-            // hyper resets the stream with this, and what it holds of it is dropped.
+            // The stream is reset with this, and what the connection holds of it is dropped.
             return Poll::Ready(Some(Err(h2::Reason::CANCEL.into())));
         }
         if this.entry.must_wait(this.has_more()) {

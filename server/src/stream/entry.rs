@@ -111,7 +111,7 @@ impl Entry {
     }
 
     /// Whether the next chunk has to wait for the last one. If there is something to say, the stream is woken then; its
-    /// waker must be registered before this call. hyper would take the next one at once, and keep it where nobody can
+    /// waker must be registered before this call. A connection takes whatever it is given, and keeps it where nobody can
     /// take it back from.
     pub(super) fn must_wait(&self, has_more: bool) -> bool {
         if !self.in_transit.load(Acquire) {

@@ -32,6 +32,14 @@ impl Chunk {
     }
 }
 
+impl Chunk {
+    /// Whether a stream waits until it has been written.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.stream.is_some()
+    }
+}
+
 /// Bytes of an answer that is known as a whole.
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {

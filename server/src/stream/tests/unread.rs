@@ -50,7 +50,7 @@ impl Wake for Bell {
     }
 }
 
-/// hyper asks for the next chunk at once, when the last one is still on its way.
+/// A connection asks for the next chunk at once, when the last one is still on its way.
 #[tokio::test(start_paused = true)]
 async fn whatever_comes_while_a_chunk_is_on_its_way_wakes_the_stream_when_that_is_written() {
     let fixture = fixture(Settings::default());
