@@ -19,7 +19,7 @@ async fn messages_that_are_begun_and_never_finished_have_a_budget_between_them()
     let mut idlers = Vec::new();
     let refused = loop {
         assert!(idlers.len() < 50, "40 MB are being read");
-        let mut connection = Connection::open(server.address()).await;
+        let mut connection = Connection::open_with_credit(server.address()).await;
         for method in ["Publish", "EndInterest", "Subscribe"].iter().cycle().take(30) {
             connection.call_unfinished(method, 30_000);
         }

@@ -89,6 +89,21 @@ impl Connection {
         Self::over(socket, window).await
     }
 
+    /// As [`Connection::open`], and waits until the server has said how much it takes: whoever sends more than 65,535 bytes
+    /// before that breaks the protocol.
+    ///
+    /// # Panics
+    /// When the server says nothing.
+    pub async fn open_with_credit(address: SocketAddr) -> Self {
+        let mut connection = Self::open(address).await;
+        loop {
+            let frame = connection.next().await.expect("the server lets clients send");
+            if frame.kind == kind::WINDOW_UPDATE && frame.stream == 0 {
+                return connection;
+            }
+        }
+    }
+
     /// Ends the connection by RST, as a crashed phone's network does, or by FIN.
     pub fn close(self, abruptly: bool) {
         if abruptly {
