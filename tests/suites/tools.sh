@@ -21,6 +21,7 @@ install_grpcurl() { GOBIN=$1 GOFLAGS=-mod=mod go install github.com/fullstorydev
 install_suites() { (cd tests/conformance/go && GOBIN=$1 GOFLAGS=-mod=readonly go install tool); }
 install_buf() { npm install --prefix "$1" --no-audit --no-fund --loglevel=error @bufbuild/buf@1.75.0; }
 install_deny() { cargo_tool "$1" cargo-deny@0.20.2; }
+install_fuzz() { cargo_tool "$1" cargo-fuzz@0.13.2; }
 install_machete() { cargo_tool "$1" cargo-machete@0.9.2; }
 install_python() {
     apt_package python3-venv # Debian's Python has no ensurepip without it; others don't mind

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: everything at once, each with its place.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Where a value was given. The order is that of a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,9 +61,22 @@ impl Mistakes {
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, Mistake { place, message }) in self.0.iter().enumerate() {
+        for (i, mistake) in self.0.iter().enumerate() {
             let newline = if i == 0 { "" } else { "\n" };
-            write!(f, "{newline}{place}: {message}")?;
+            write!(f, "{newline}{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One line, without what a terminal would obey: names in it are as the file has them.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in format!("{}: {}", self.place, self.message).chars() {
+            match character {
+                control if control.is_control() => write!(f, "{}", control.escape_debug())?,
+                other => f.write_char(other)?,
+            }
         }
         Ok(())
     }
@@ -83,6 +96,13 @@ pub(super) fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_is_one_line_whatever_it_names() {
+        let mut mistakes = Mistakes::default();
+        mistakes.add(Place::Variable("POKE_SERVER_\u{7}".into()), "there is no setting \u{1b}[2J\n\u{9b}x");
+        assert_eq!(mistakes.to_string(), r"POKE_SERVER_\u{7}: there is no setting \u{1b}[2J\n\u{9b}x");
+    }
 
     #[test]
     fn the_nearest_name_is_suggested_and_a_far_one_is_not() {

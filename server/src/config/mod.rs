@@ -81,6 +81,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Reads a configuration file alone, without environment and flags. Messages call it `name`.
+    ///
+    /// # Errors
+    /// With every mistake in it.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, Mistakes> {
+        read::read(read::Sources { file: Some(file::File { name, text }), ..Default::default() })
+    }
+
     /// What holds without a file: every domain is open to everyone, and every page on this machine may call. Only
     /// loopback is served then.
     #[must_use]
