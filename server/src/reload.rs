@@ -43,10 +43,10 @@ impl<B: Backplane> Reload<B> {
             };
             let source = self.source.clone();
             let Ok(fingerprint) = spawn_blocking(move || source.fingerprint()).await else { return };
-            if watched.is_due(fingerprint, told) {
+            if let Some(look) = watched.look(fingerprint, told) {
                 let source = self.source.clone();
                 let Ok(read) = spawn_blocking(move || source.read()).await else { return };
-                if self.take(read) {
+                if self.take(read, look) {
                     watched.took(fingerprint);
                 }
             } else if told {
@@ -56,10 +56,11 @@ impl<B: Backplane> Reload<B> {
     }
 
     /// Whether it could be taken.
-    fn take(&mut self, read: Result<Config, Mistakes>) -> bool {
+    fn take(&mut self, read: Result<Config, Mistakes>, look: Look) -> bool {
         let metrics = self.streams.metrics();
         let new = match read {
             Ok(new) => new,
+            Err(_) if look == Look::Again => return false,
             Err(mistakes) => {
                 metrics.config_reload_failed.inc();
                 let mistakes = mistakes.to_string().replace('\n', "; ");
@@ -94,20 +95,34 @@ struct Watched {
     taken: Fingerprint,
 }
 
+/// How to read the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// With a complaint if it can't be used.
+    New,
+    /// Silently: it couldn't be used before, but it names other files, and they may have changed.
+    Again,
+}
+
 impl Watched {
     fn new(taken: Fingerprint) -> Self {
         Self { seen: taken, read: taken, taken }
     }
 
-    /// Whether to read it: once for each change, when it is the same at two looks, so that it isn't being written just
-    /// then; at once if somebody has told so, and again if it couldn't be used.
-    fn is_due(&mut self, fingerprint: Fingerprint, told: bool) -> bool {
+    /// Whether to read it: if it isn't what holds, and is the same at two looks, so that it isn't being written just then;
+    /// at once if somebody has told so.
+    fn look(&mut self, fingerprint: Fingerprint, told: bool) -> Option<Look> {
         let is_settled = mem::replace(&mut self.seen, fingerprint) == fingerprint;
-        let is_due = (told && fingerprint != self.taken) || (is_settled && fingerprint != self.read);
-        if is_due {
+        if fingerprint == self.taken {
+            // Whatever was wrong in between is new if it comes back.
             self.read = fingerprint;
+            return None;
         }
-        is_due
+        if !is_settled && !told {
+            return None;
+        }
+        let is_new = mem::replace(&mut self.read, fingerprint) != fingerprint;
+        Some(if is_new || told { Look::New } else { Look::Again })
     }
 
     fn took(&mut self, fingerprint: Fingerprint) {
@@ -120,15 +135,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_read_once_when_it_has_settled_or_at_once_when_told() {
+    fn a_change_is_read_when_it_has_settled_or_at_once_when_told_and_complained_about_once() {
         let [old, half, new] = [1, 2, 3].map(|byte| [byte; 32]);
         let mut watched = Watched::new(old);
-        assert!(!watched.is_due(old, false) && !watched.is_due(old, true));
-        assert!(!watched.is_due(half, false) && !watched.is_due(new, false));
-        assert!(watched.is_due(new, false));
-        assert!(!watched.is_due(new, false) && watched.is_due(new, true), "it couldn't be used: who asks hears of it");
+        assert_eq!([watched.look(old, false), watched.look(old, true)], [None, None]);
+        assert_eq!([watched.look(half, false), watched.look(new, false)], [None, None]);
+        assert_eq!(watched.look(new, false), Some(Look::New));
+        assert_eq!(watched.look(new, false), Some(Look::Again));
+        assert_eq!(watched.look(new, true), Some(Look::New), "who asks hears of it");
+        assert_eq!([watched.look(old, false), watched.look(new, true)], [None, Some(Look::New)]);
         watched.took(new);
-        assert!(!watched.is_due(new, false) && !watched.is_due(new, true));
-        assert!(watched.is_due(old, true));
+        assert_eq!([watched.look(new, false), watched.look(new, true)], [None, None]);
+        assert_eq!(watched.look(old, true), Some(Look::New));
     }
 }

@@ -128,7 +128,12 @@ impl Principal {
                 token.issuer.alias() == issuer && holds(claims, &token.claims)
             }
             (Self::Certificate(name), _) => caller.certificate.as_ref().is_some_and(|certificate| {
-                certificate.dns_names().any(|dns| dns == name) || certificate.uris().any(|uri| uri == name)
+                // No DNS name has a colon, and no URI is without one.
+                if name.contains(':') {
+                    certificate.uris().any(|uri| uri == name)
+                } else {
+                    certificate.dns_names().any(|dns| dns == name)
+                }
             }),
             _ => false,
         }

@@ -93,6 +93,12 @@ fn new_key(matches: &ArgMatches) -> Option<String> {
     matches.subcommand_matches("key")?.subcommand_matches("new")?.get_one("name").cloned()
 }
 
+/// A name that stands in the file as it is, without quotes.
+fn key_name(name: &str) -> Result<String, &'static str> {
+    let is_bare = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if is_bare && (1..=64).contains(&name.len()) { Ok(name.into()) } else { Err("1 to 64 letters, digits, _ or -") }
+}
+
 /// The flags that set something, with their values.
 fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
     let given = |flag: String| Some((flag.clone(), matches.get_one::<String>(&flag)?.clone()));
@@ -127,8 +133,11 @@ fn command() -> Command {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Write the addresses there, one a line, once the server is ready");
-    let name =
-        Arg::new("name").value_name("NAME").default_value("NAME").help("What the configuration calls its holder");
+    let name = Arg::new("name")
+        .value_name("NAME")
+        .value_parser(key_name)
+        .default_value("NAME")
+        .help("What the configuration calls its holder: letters, digits, _ and -");
     let new = Command::new("new").about("Make a key: print it, this once, and its line for [keys]").arg(name);
     let key = Command::new("key").about("API keys of back ends").subcommand_required(true).subcommand(new);
     Command::new("poke-server")
@@ -192,6 +201,7 @@ mod tests {
         let task = |arguments: &[&str]| invoke(arguments).unwrap().task;
         assert_eq!(task(&["key", "new", "playlist-service"]), Task::NewKey("playlist-service".into()));
         assert_eq!(task(&["key", "new"]), Task::NewKey("NAME".into()));
+        assert!(invoke(&["key", "new", "a b"]).is_err() && invoke(&["key", "new", "a.b"]).is_err());
         assert!(invoke(&["key"]).is_err() && invoke(&["--dev", "key", "new"]).is_err());
     }
 

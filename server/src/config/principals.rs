@@ -169,3 +169,114 @@ fn claims_to_toml(claims: &BTreeMap<String, ClaimMatch>) -> Value {
     };
     Value::Table(claims.iter().map(|(name, wanted)| (name.clone(), claim(wanted))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::{
+        Config, Mistakes,
+        file::File,
+        read::{Sources, read},
+    };
+
+    fn from_file(text: &str) -> Result<Config, Mistakes> {
+        read(Sources { file: Some(File { name: "poke.toml", text }), ..Sources::default() })
+    }
+
+    fn hash(digit: &str) -> String {
+        format!("sha256:{}", digit.repeat(64))
+    }
+
+    #[test]
+    fn keys_issuers_and_rights_are_printed_as_they_were_read() {
+        let (a, b) = (hash("a"), hash("b"));
+        let text = format!(
+            r#"
+admins = [{{ key = "ops" }}, {{ certificate = "Ops.Example" }}]
+[keys]
+ops = "{a}"
+back-end = ["{a}", "{b}"]
+[issuers."login.x"]
+issuer = "https://login.example.com"
+audience = "poke"
+jwks_url = "https://login.example.com/jwks.json"
+algorithms = ["ES256", "EdDSA"]
+customers = true
+[domains.A]
+subscribers = "grant"
+publishers = [
+  {{ key = "back-end", rights = "end" }},
+  {{ issuer = "login.x", claims = {{ "https://sts.example/" = {{ account = ["1", "2"] }} }}, rights = ["publish"] }},
+  {{ certificate = "spiffe://Example/Back-End" }},
+]
+[domains.B]
+publishers = "anyone"
+subscribers = "open"
+"#
+        );
+        let config = from_file(&text).unwrap();
+        let printed = config.to_toml();
+        assert_eq!(from_file(&printed), Ok(config), "{printed}");
+        assert!(printed.contains("ops.example") && printed.contains("spiffe://Example/Back-End"), "{printed}");
+    }
+
+    #[test]
+    fn what_is_no_principal_is_refused_with_what_would_be() {
+        let of = |publishers: &str| {
+            let keys = format!("[keys]\nk = '{}'\n", hash("a"));
+            let issuer = "[issuers.i]\nissuer = 'i'\naudience = 'a'\njwks_url = 'https://i.example/'\n";
+            from_file(&format!("{keys}{issuer}[domains.A]\npublishers = {publishers}\n"))
+        };
+        for good in ["[]", "[{ key = 'k' }]", "[{ issuer = 'i', claims = { c = 'v' } }]", "'anyone'"] {
+            assert!(of(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "'everyone'",
+            "true",
+            "['k']",
+            "[{}]",
+            "[{ key = 1 }]",
+            "[{ key = 'k', issuer = 'i' }]",
+            "[{ key = 'k', claims = { c = 'v' } }]",
+            "[{ key = 'k', right = ['end'] }]",
+            "[{ key = 'k', rights = [] }]",
+            "[{ key = 'k', rights = ['admin'] }]",
+            "[{ issuer = 'i' }]",
+            "[{ issuer = 'i', claims = {} }]",
+            "[{ issuer = 'i', claims = { c = 1 } }]",
+            "[{ issuer = 'i', claims = { c = [] } }]",
+            "[{ issuer = 'i', claims = { c = {} } }]",
+        ] {
+            let mistakes = of(wrong).unwrap_err().to_string();
+            assert!(mistakes.contains("publishers must be \"anyone\" or a list of"), "{wrong}: {mistakes}");
+        }
+        for stranger in ["[{ key = 'x' }]", "[{ issuer = 'x', claims = { c = 'v' } }]"] {
+            let mistakes = of(stranger).unwrap_err().to_string();
+            assert!(mistakes.starts_with("poke.toml:8: publishers: there is no "), "{stranger}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_says_all_that_is_needed_and_nothing_that_is_dangerous() {
+        let of = |lines: &str| from_file(&format!("[issuers.i]\n{lines}\n[domains.A]\n"));
+        let url = "issuer = 'i'\naudience = 'a'\njwks_url = 'https://i.example/'";
+        assert!(of(url).is_ok());
+        assert!(of(&url.replace("https://i.example/", "http://127.0.0.1:1/")).is_ok());
+        for (lines, why) in [
+            (url.replace("issuer = 'i'", ""), "issuer is missing"),
+            (url.replace("audience = 'a'", ""), "audience is missing"),
+            (url.replace("jwks_url = 'https://i.example/'", ""), "jwks_url or jwks_file is missing"),
+            (format!("{url}\njwks_file = 'x'"), "either jwks_url or jwks_file"),
+            (url.replace("https:", "http:"), "must be an https URL"),
+            (url.replace("https:", "file:"), "must be"),
+            (format!("{url}\nalgorithms = []"), "algorithms must name at least one"),
+            (format!("{url}\nalgorithms = ['HS256']"), "algorithms must be a list of"),
+            (format!("{url}\nalgorithms = ['none']"), "algorithms must be a list of"),
+            (format!("{url}\nalgoritms = ['ES256']"), "an issuer has no setting algoritms. Did you mean algorithms?"),
+            (format!("{url}\n[issuers.j]\n{url}"), "another section has the same issuer"),
+        ] {
+            let mistakes = of(&lines).unwrap_err().to_string();
+            assert!(mistakes.contains(why), "{lines}: {mistakes}");
+        }
+    }
+}

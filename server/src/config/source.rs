@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Config, Mistakes, Place,
-    file::File,
+    file::{File, OTHERS},
     read::{Sources, read},
     table::{domain_settings, settings},
 };
@@ -59,12 +59,31 @@ impl Config {
         // How keys are fetched goes with their issuers.
         let mut waiting: Vec<_> =
             differ.map(|setting| setting.key.to_owned()).filter(|key| !key.starts_with("jwks.")).collect();
-        for (name, domain) in &new.domains.named {
-            let Some(old) = self.domains.named.get(name) else { continue };
+        let named = new.domains.named().map(|(name, new)| (name, self.domains.named.get(name), new));
+        let others = new.domains.others.as_ref().map(|new| (OTHERS, self.domains.others.as_ref(), new));
+        for (name, old, domain) in named.chain(others) {
+            let Some(old) = old else { continue };
             let differ = domain_settings().into_iter().filter(|setting| setting.show(old) != setting.show(domain));
             let differ = differ.filter(|setting| !["publishers", "subscribers"].contains(&setting.key));
             waiting.extend(differ.map(|setting| format!("domains.{name}.{}", setting.key)));
         }
         waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_has_to_wait_for_a_restart_is_told() {
+        let read =
+            |text: &str| read(Sources { file: Some(File { name: "poke.toml", text }), ..Sources::default() }).unwrap();
+        let old = read("[stream]\nmax_age = '1h'\n[domains.A]\n[domains.'*']\n");
+        let new = "[stream]\nmax_age = '2h'\n[domains.A]\naudience = 'customer'\nsubscribers = 'open'\n[domains.B]\n\
+                   retain_pokes = 1\n[domains.'*']\nretain_pokes = 1\n[jwks]\nrefresh = '1m'\n";
+        assert_eq!(old.needs_restart(&read(new)), ["stream.max_age", "domains.A.audience", "domains.*.retain_pokes"]);
+        assert!(old.needs_restart(&old).is_empty());
     }
 }

@@ -166,4 +166,8 @@ async fn new_rules_hold_at_once_and_withdrawn_callers_are_unknown() {
     settings.issuers.get_mut("app").unwrap().audience = vec!["else".into()];
     server.auth.replace(&settings, [("B", &Access::open())], None);
     assert!(!knows(&service) && !knows(&ann) && server.caller(&key).await.is_err());
+    // While one key replaces another both hold, under one name.
+    settings.keys.get_mut("service").unwrap().push(KeyHash::of(&key));
+    server.auth.replace(&settings, [("B", &Access::open())], None);
+    assert!(knows(&service) && server.caller(&key).await.unwrap().publisher() == "key service");
 }
