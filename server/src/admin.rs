@@ -1,4 +1,6 @@
-//! The operators' port: health, readiness and metrics, in plain HTTP.
+//! The operators' port: health, readiness, metrics and revocation, in plain HTTP.
+
+mod revoke;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -8,7 +10,7 @@ use http_body_util::Full;
 use tokio::sync::watch;
 use tower::{Service, service_fn};
 
-use crate::{connection::Inbound, metrics::Metrics};
+use crate::{auth::Auth, backplane::Backplane, connection::Inbound, metrics::Metrics, stream::Streams};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -21,17 +23,30 @@ pub enum Readiness {
     Draining,
 }
 
-/// Answers `/healthz`, `/readyz` and `/metrics`.
-pub fn service(
+/// Answers `/healthz`, `/readyz`, `/metrics` and `/revoke`.
+pub fn service<P: Backplane>(
     metrics: Arc<Metrics>,
     readiness: watch::Receiver<Readiness>,
+    auth: Arc<Auth>,
+    streams: Arc<Streams<P>>,
 ) -> impl Service<Request<Inbound>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + 'static {
     service_fn(move |request: Request<Inbound>| {
         let (metrics, readiness) = (Arc::clone(&metrics), *readiness.borrow());
-        async move { Ok(answer(&request, &metrics, readiness)) }
+        let (auth, streams) = (Arc::clone(&auth), Arc::clone(&streams));
+        async move {
+            if request.uri().path() != "/revoke" {
+                return Ok(answer(&request, &metrics, readiness));
+            }
+            let (status, message) = revoke::revoke(request, &auth).await;
+            metrics.customers_revoked.set(i64::try_from(auth.revoked()).unwrap_or(i64::MAX));
+            if status == StatusCode::OK {
+                streams.review(&auth);
+            }
+            Ok(text(status, message))
+        }
     })
 }
 
@@ -48,7 +63,7 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: Readiness) -> R
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
             response
         }
-        _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz and /metrics\n"),
+        _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz, /metrics and, by POST, /revoke\n"),
     }
 }
 

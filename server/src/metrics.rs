@@ -71,6 +71,8 @@ metrics! {
     publish_refused: By<RefusedCode>,
     /// Publish and EndInterest calls that came too fast, by the rate that they exceeded.
     rate_limited: By<RateLimit>,
+    /// Customers whose tokens were revoked, as far as that is remembered.
+    customers_revoked: Gauge,
     /// Bytes of requests that are being read, with what each takes by being open.
     request_bytes: Gauge,
     /// Seconds from a Publish call to its answer.
@@ -148,7 +150,7 @@ labels! {
         Deadline = "deadline",
         /// The caller's token has expired.
         Expired = "expired",
-        /// The caller's credentials were withdrawn.
+        /// The caller's credentials were withdrawn, or its token revoked.
         Withdrawn = "withdrawn",
         /// A fault of the server.
         Error = "error",

@@ -158,7 +158,7 @@ impl Server {
             // Counted apart: operators' connections aren't clients.
             let counts = Arc::new(Metrics::new());
             let table = Arc::new(Connections::new(limits.connections, Arc::clone(&counts)));
-            let service = admin::service(Arc::clone(&metrics), ready);
+            let service = admin::service(Arc::clone(&metrics), ready, Arc::clone(&auth), Arc::clone(&streams));
             let acceptor = Arc::new(Acceptor::new(&limits, table, counts, service));
             always.spawn(async move { acceptor.run(&listener).await });
         }

@@ -24,6 +24,7 @@ mod quiet;
 mod rates;
 mod reconnect;
 mod resume;
+mod revocation;
 mod sdk;
 mod sizes;
 mod slow_reader;

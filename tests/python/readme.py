@@ -111,10 +111,12 @@ def keys_and_tokens(text, the):
     made = subprocess.run(the("poke-server key new"), shell=True, check=True, capture_output=True, text=True)
     key, line = made.stdout.splitlines()
     subprocess.run(the("poke token"), shell=True, check=True)
-    first, second = re.findall(r"^```toml\n(.*?)^```", text, re.S | re.M)
+    first, second, customers = re.findall(r"^```toml\n(.*?)^```", text, re.S | re.M)
     with open("poke.toml", "w") as file:
         # Each run makes a key of its own.
-        file.write(re.sub(r"^playlist-service = .*$", line, first, flags=re.M) + second)
+        issuer, domain = customers.split("\n\n", 1)
+        file.write(re.sub(r"^playlist-service = .*$", line, first, flags=re.M))
+        file.write(second.replace("[issuers.dev]", issuer) + domain)
     subprocess.run(the("--check-config"), shell=True, check=True)
     serve = next(c for c in commands(text) if c == "poke-server --config poke.toml")
     server = Running(serve)
@@ -131,6 +133,13 @@ def keys_and_tokens(text, the):
             subscriber.shows("listening to LIBRARY/alice")
             editor = "poke publish LIBRARY alice Updated --token $(poke token editor --claim role=editor)"
             subprocess.run(editor, shell=True, check=True)
+            subscriber.shows("  poke  ")
+        finally:
+            subscriber.stop()
+        subscriber = Running(the("poke subscribe INBOX"))
+        try:
+            subscriber.shows("listening to INBOX/messages")
+            subprocess.run(the("poke publish INBOX"), shell=True, check=True, env=with_key)
             subscriber.shows("  poke  ")
         finally:
             subscriber.stop()

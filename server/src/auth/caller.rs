@@ -43,6 +43,8 @@ pub(super) struct Token {
     pub(super) grants: Grants,
     pub(super) customer: Option<CustomerId>,
     pub(super) customers: Customers,
+    /// The second of the UNIX epoch in which it was issued, if it says so.
+    pub(super) issued: Option<u64>,
     /// When it stops being accepted. `None`: so far away that it can't be told.
     pub(super) expires: Option<Instant>,
 }
@@ -115,6 +117,7 @@ impl Caller {
             grants: Grants::default(),
             customer,
             customers: Customers::OfOne,
+            issued: None,
             expires,
         };
         Self { credential: Credential::Token(Arc::new(token)), certificate: None }
@@ -149,6 +152,14 @@ impl Caller {
         }
     }
 
+    /// When its token was issued, in seconds since the UNIX epoch, if it says so.
+    pub(super) fn issued(&self) -> Option<u64> {
+        match &self.credential {
+            Credential::Token(token) => token.issued,
+            Credential::Key(_) | Credential::None => None,
+        }
+    }
+
     /// When its token stops being accepted, if it has one that does.
     #[must_use]
     pub fn expires(&self) -> Option<Instant> {
@@ -168,6 +179,7 @@ impl Caller {
                 claims: Map::new(),
                 grants: token.grants.clone(),
                 customer: token.customer.clone(),
+                issued: token.issued,
                 customers: token.customers,
                 expires: token.expires,
             })),

@@ -183,6 +183,7 @@ impl Issuer {
             grants: Grants::read(claims.get(&self.settings.grants_claim)),
             customer,
             customers,
+            issued: issued(&claims),
             expires: expiry(&claims, self.settings.leeway),
             claims,
         }
@@ -194,6 +195,11 @@ fn expiry(claims: &Map<String, Value>, leeway: Duration) -> Option<Instant> {
     let exp = Duration::try_from_secs_f64(claims.get("exp")?.as_f64()?).ok()?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Instant::now().checked_add(exp.checked_add(leeway)?.saturating_sub(now))
+}
+
+/// The whole second in which a token says that it was issued (RFC 7519, section 4.1.6).
+fn issued(claims: &Map<String, Value>) -> Option<u64> {
+    Duration::try_from_secs_f64(claims.get("iat")?.as_f64()?).ok().map(|issued| issued.as_secs())
 }
 
 /// What the caller is told of a token that doesn't hold: only, and only of its own, that its time is over.

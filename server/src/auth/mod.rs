@@ -11,6 +11,7 @@ mod grant;
 mod issuer;
 mod jwks;
 mod key;
+mod revocation;
 mod signature;
 
 #[cfg(test)]
@@ -24,9 +25,8 @@ use std::{
 
 use futures_util::future::join_all;
 use http::{HeaderMap, header};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use self::caller::{ApiKey, Credential, Customers};
 pub use self::{
     access::{Access, ClaimMatch, Principal, Publisher, Publishers, Right, Subscribers},
     caller::{Caller, CustomerId},
@@ -35,6 +35,11 @@ pub use self::{
     issuer::{ALGORITHMS, Issuer, IssuerSettings},
     jwks::Fetching,
     key::{KeyHash, NewKey},
+    revocation::{Full, Remembering, Revocation},
+};
+use self::{
+    caller::{ApiKey, Credential, Customers},
+    revocation::Revocations,
 };
 use crate::{
     error::{Error, Kind},
@@ -75,6 +80,8 @@ impl Settings {
 #[derive(Debug)]
 pub struct Auth {
     rules: watch::Sender<Arc<Rules>>,
+    /// They outlive the rules.
+    revocations: Revocations,
 }
 
 /// What the configuration says, as a whole.
@@ -96,7 +103,14 @@ impl Auth {
         domains: impl IntoIterator<Item = (&'a str, &'a Access)>,
         others: Option<&Access>,
     ) -> Self {
-        Self { rules: watch::Sender::new(Arc::new(Rules::new(settings, domains, others, &[]))) }
+        let rules = watch::Sender::new(Arc::new(Rules::new(settings, domains, others, &[])));
+        Self { rules, revocations: Revocations::default() }
+    }
+
+    /// With bounds of its own on what is remembered of revocations.
+    #[must_use]
+    pub fn remembering(self, remembering: Remembering) -> Self {
+        Self { revocations: Revocations::new(remembering), ..self }
     }
 
     /// From now on these rules hold, and all of them at once. What is known of issuers that haven't changed stays.
@@ -147,7 +161,28 @@ impl Auth {
             Ok(Some(bearer)) => rules.credential(bearer).await?,
             Err(error) => return Err(error),
         };
-        Ok(Caller { credential, certificate })
+        let caller = Caller { credential, certificate };
+        if self.is_revoked(&caller) { Err(Kind::TokenRevoked.into()) } else { Ok(caller) }
+    }
+
+    /// Refuses every token of a customer that was issued until now, for as long as one can live. Streams that are open
+    /// look at it when they are told to. Doing it again counts from then.
+    ///
+    /// # Errors
+    /// When no more can be remembered.
+    pub fn revoke(&self, customer: &str) -> Result<Revocation, Full> {
+        self.revocations.revoke(customer, Instant::now())
+    }
+
+    /// How many customers' revocations are remembered.
+    #[must_use]
+    pub fn revoked(&self) -> usize {
+        self.revocations.len()
+    }
+
+    fn is_revoked(&self, caller: &Caller) -> bool {
+        let customer = caller.customer();
+        customer.is_some_and(|customer| self.revocations.cover(customer, caller.issued(), Instant::now()))
     }
 
     /// Whether the caller has this right in a domain.
@@ -183,7 +218,7 @@ impl Auth {
     /// Whether what a caller has proved is still something to be known by.
     ///
     /// # Errors
-    /// When its key or its issuer was withdrawn.
+    /// When its key or its issuer was withdrawn, or its token revoked.
     pub fn still_knows(&self, caller: &Caller) -> Result<(), Error> {
         let rules = self.rules();
         let known = match &caller.credential {
@@ -193,7 +228,11 @@ impl Auth {
             Credential::Token(token) if token.customers != rules.customers && token.customer.is_some() => false,
             Credential::Token(token) => rules.issuers.iter().any(|issuer| Arc::ptr_eq(issuer, &token.issuer)),
         };
-        if known { Ok(()) } else { Err(Kind::InvalidCredentials.into()) }
+        match known {
+            true if self.is_revoked(caller) => Err(Kind::TokenRevoked.into()),
+            true => Ok(()),
+            false => Err(Kind::InvalidCredentials.into()),
+        }
     }
 
     /// Whether the caller may administer the server.

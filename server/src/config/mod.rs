@@ -117,7 +117,8 @@ impl Config {
     /// Who may do what.
     #[must_use]
     pub(crate) fn open_auth(&self) -> auth::Auth {
-        auth::Auth::new(&self.auth, self.domains.access(), self.domains.others_access())
+        let auth = auth::Auth::new(&self.auth, self.domains.access(), self.domains.others_access());
+        auth.remembering(self.admin.remembering)
     }
 }
 
@@ -139,13 +140,16 @@ impl Default for Listen {
 /// Where operators look.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
-    /// The plaintext port of `/healthz`, `/readyz` and `/metrics`.
+    /// The plaintext port of `/healthz`, `/readyz`, `/metrics` and `/revoke`.
     pub listen: Option<Address>,
+    /// What is remembered of revoked tokens.
+    pub remembering: auth::Remembering,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: Some(Address::Tcp(([127, 0, 0, 1], 8081).into())) }
+        let listen = Some(Address::Tcp(([127, 0, 0, 1], 8081).into()));
+        Self { listen, remembering: auth::Remembering::default() }
     }
 }
 

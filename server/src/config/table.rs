@@ -61,7 +61,13 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("tls.min_version", Choice(&[("1.2", Version::Tls12), ("1.3", Version::Tls13)]), |c| &mut c.tls.min_version,
             "The oldest version of TLS. 1.2 with its safe ciphers alone, since proxies and older phones still need it."),
         setting("admin.listen", OrOff(ADDRESS), |c| &mut c.admin.listen,
-            "The plaintext port of /healthz, /readyz and /metrics. Loopback by default: it is for operators alone."),
+            "The plaintext port of /healthz, /readyz, /metrics and /revoke. Loopback by default: it is for operators alone."),
+        setting("admin.revocations", Count(1..=100_000_000), |c| &mut c.admin.remembering.limit,
+            "Customers whose tokens are revoked at once; one more is refused to the operator, since to forget one would let \
+             it in again. 100,000 take about 15 MiB."),
+        setting("admin.revocation_window", Span(secs(60)..=365 * DAY), |c| &mut c.admin.remembering.window,
+            "For how long a revocation is remembered. Set it to the longest life of your customers' tokens: 1d is over \
+             that of most. A restart forgets it as well."),
 
         setting("jwks.timeout", Span(secs(1)..=secs(60)), |c| &mut c.auth.jwks.timeout,
             "How long the fetch of an issuer's keys may take. 5s is long for one small file."),

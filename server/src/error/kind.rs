@@ -36,6 +36,8 @@ pub enum Kind {
     InvalidCredentials,
     /// A token whose time is over.
     TokenExpired,
+    /// A token of a customer whose tokens were revoked.
+    TokenRevoked,
     /// A token that can't be checked just now.
     KeysUnavailable {
         /// When that can have changed.
@@ -169,6 +171,9 @@ impl Kind {
                 "the key or token in `authorization` isn't one that this server accepts",
             ),
             Self::TokenExpired => Row::final_(Unauthenticated, "TOKEN_EXPIRED", "the token has expired"),
+            Self::TokenRevoked => {
+                Row::final_(Unauthenticated, "TOKEN_REVOKED", "the token was revoked: a new one is needed")
+            }
             Self::KeysUnavailable { retry } => Row::retried(
                 Unavailable,
                 "KEYS_UNAVAILABLE",
@@ -266,7 +271,7 @@ impl Kind {
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 34] = [
+    pub(super) const ALL: [Self; 35] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -279,6 +284,7 @@ impl Kind {
         Self::CredentialsRequired,
         Self::InvalidCredentials,
         Self::TokenExpired,
+        Self::TokenRevoked,
         Self::KeysUnavailable { retry: SOON },
         Self::NoPublishers,
         Self::NotAPublisher,

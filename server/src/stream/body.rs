@@ -277,7 +277,7 @@ impl<B: Backplane> Stream<B> {
             Err(Kind::MaxAge) => StreamEnd::Aged,
             Err(Kind::Deadline) => StreamEnd::Deadline,
             Err(Kind::TokenExpired) => StreamEnd::Expired,
-            Err(Kind::InvalidCredentials) => StreamEnd::Withdrawn,
+            Err(Kind::InvalidCredentials | Kind::TokenRevoked) => StreamEnd::Withdrawn,
             Err(_) => StreamEnd::Error,
         };
         let end = self.protocol.end(verdict.as_ref().map(|&()| ()));
