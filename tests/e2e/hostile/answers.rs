@@ -70,6 +70,7 @@ async fn each_mistake_of_a_grpc_client_has_its_answer() {
         ("identity", Method::POST, PUBLISH, &[grpc, te, ("grpc-encoding", "identity")], 0, "200 0"),
         ("gzip that isn't used", Method::POST, PUBLISH, &[grpc, te, ("grpc-encoding", "gzip")], 0, "200 0"),
         ("an encoding that isn't spoken", Method::POST, PUBLISH, &[grpc, te, ("grpc-encoding", "br")], 0, "200 12"),
+        // compression.md has INTERNAL for this, which the contract keeps for faults of the server: clients retry those.
         ("compressed, but not said how", Method::POST, PUBLISH, &[grpc, te], 1, "200 3"),
         ("compressed as nothing", Method::POST, PUBLISH, &[grpc, te, ("grpc-encoding", "gzip")], 1, "200 3"),
         ("flags that nobody knows", Method::POST, PUBLISH, &[grpc, te], 4, "200 3"),
@@ -94,6 +95,19 @@ async fn each_mistake_of_a_grpc_client_has_its_answer() {
     ] {
         assert_eq!(answer(&server, Method::POST, PUBLISH, grpc, body).await, "200 3", "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_callers_time_over_grpc_too() {
+    let server = Server::start(Config::new()).await;
+    let subscriptions = vec![poke_tests::new_pokes(interest("short"))];
+    let message = poke_tests::v1::SubscribeRequest { subscriptions }.encode_to_vec();
+    let framed = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()][..], &message].concat();
+    let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "400m")];
+    let subscribe = "/poke.v1.PokeService/Subscribe";
+    assert_eq!(answer(&server, Method::POST, subscribe, &headers, framed.into()).await, "200 4");
+    server.metric_becomes("poke_streams_open", |open| open == 0.0).await;
+    assert_eq!(server.metrics().await.sum_where("poke_streams_ended_total", "deadline"), 1.0);
 }
 
 #[tokio::test]

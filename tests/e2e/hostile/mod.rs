@@ -6,6 +6,7 @@ mod browsers;
 mod flood;
 mod floods;
 mod honest;
+mod http1;
 mod mix;
 mod silence;
 mod windows;
