@@ -38,6 +38,7 @@ fn json_is_a_form_of_the_output_in_every_command() {
         "poke publish D f Updated --json --data-json",
         "poke publish --lines --json",
         "poke end D f --json",
+        "poke token ann --json",
         "poke bench --json",
     ] {
         assert!(parse(line).unwrap().shared.json, "{line}");

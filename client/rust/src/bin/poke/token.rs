@@ -186,3 +186,53 @@ fn folded(bytes: &[u8]) -> String {
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Result<Args, clap::Error> {
+        Cli::try_parse_from(format!("token {line}").split_whitespace()).map(|cli| cli.args)
+    }
+
+    #[test]
+    fn a_token_says_what_it_was_asked_to() {
+        let line = "ann --expires 5m --grant A/x/y --grant-prefix B/ --claim role=a=b --issuer me --audience you";
+        let said = claims(args(line).unwrap(), Duration::from_secs(1000));
+        let expected = json!({
+            "iss": "me", "aud": "you", "sub": "ann", "iat": 1000, "exp": 1300, "role": "a=b",
+            "poke": [{"domain": "A", "filters": ["x/y"]}, {"domain": "B", "prefix": ""}],
+        });
+        assert_eq!(said, expected);
+        assert!(claims(args("ann").unwrap(), Duration::ZERO).get("poke").is_none());
+        for wrong in ["", "ann --grant A", "ann --claim role", "ann --expires never"] {
+            assert!(args(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone_and_read_again() {
+        let folder = std::env::temp_dir().join(format!("poke-token-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.key");
+        let made = Key::create(&path, &public_path(&path)).unwrap();
+        let read = Key::read(&fs::read(&path).unwrap()).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(made.id(), read.id());
+        let public = fs::read_to_string(folder.join("a.key.jwks.json")).unwrap();
+        assert!(public.contains(&made.id()) && !public.contains("\"d\""), "{public}");
+        assert!(Key::create(&path, &public_path(&path)).is_err(), "what is there is never written over");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
+        assert!(Key::read(b"nonsense").is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
