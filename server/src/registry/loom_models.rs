@@ -13,8 +13,8 @@ use loom::{future::block_on, thread};
 use tokio::time::Instant;
 
 use super::{
-    Accepted, Allowance, Cursor, Entry, Loss, Place, PublishId, Refused, Registry, Retention, Settings, Signal, Start,
-    Watcher,
+    Accepted, Allowance, Cursor, Entry, Loss, Place, PublishId, Refused, Registry, Request, Retention, Settings,
+    Signal, Start, Watcher,
 };
 use crate::{
     interest::{Interest, Recipients},
