@@ -13,7 +13,18 @@ impl Config {
     pub fn cautions(&self) -> Vec<String> {
         let others = self.domains.others.iter().map(|domain| (OTHERS, domain));
         let named = self.domains.named.iter().map(|(name, domain)| (name.as_str(), domain));
-        named.chain(others).flat_map(|(name, domain)| self.cautions_of(name, domain)).collect()
+        let of_domains = named.chain(others).flat_map(|(name, domain)| self.cautions_of(name, domain));
+        of_domains.chain(self.caution_of_memory(self.limits.memory.bytes())).collect()
+    }
+
+    fn caution_of_memory(&self, bound: Option<usize>) -> Option<String> {
+        let budgets = self.budgets();
+        let bound = bound.filter(|bound| *bound <= budgets)?;
+        let [bound, budgets] = [bound, budgets].map(|bytes| bytes >> 20);
+        Some(format!(
+            "limits.memory is {bound} MiB here, and the budgets come to {budgets} MiB: once they are full everything new \
+             is refused. Lower retention.budget"
+        ))
     }
 
     fn cautions_of(&self, name: &str, domain: &domain::Settings) -> Vec<String> {
@@ -61,6 +72,15 @@ impl Config {
 mod tests {
     use super::*;
     use crate::auth::Access;
+
+    #[test]
+    fn budgets_that_are_more_than_the_machine_has_are_told() {
+        let config = Config::default();
+        assert_eq!(config.budgets(), 352 << 20);
+        let caution = config.caution_of_memory(Some(300 << 20)).unwrap_or_default();
+        assert!(caution.contains("is 300 MiB here, and the budgets come to 352 MiB"), "{caution}");
+        assert_eq!([Some(353 << 20), None].map(|bound| config.caution_of_memory(bound)), [None, None]);
+    }
 
     #[test]
     fn what_nobody_can_use_and_what_anybody_can_is_told() {

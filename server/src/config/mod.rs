@@ -114,6 +114,12 @@ impl Config {
         }
     }
 
+    /// Bytes of everything that has a budget.
+    fn budgets(&self) -> usize {
+        let budgets = [self.registry.budget, self.registry.ends_budget, self.limits.request_bytes];
+        budgets.into_iter().fold(0, usize::saturating_add)
+    }
+
     /// Who may do what.
     #[must_use]
     pub(crate) fn open_auth(&self) -> auth::Auth {

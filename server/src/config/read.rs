@@ -115,10 +115,8 @@ impl Reading {
                            keep every other call waiting";
             self.mistake(&["limits.requests_per_connection", "limits.streams_per_connection"], message);
         }
-        let budgets =
-            [registry.budget, registry.ends_budget, limits.request_bytes].into_iter().fold(0, usize::saturating_add);
         if let Bound::Bytes(bytes) = limits.memory
-            && bytes <= budgets
+            && bytes <= self.config.budgets()
         {
             let message = "limits.memory must be over retention.budget, retention.ends_budget and limits.request_bytes \
                            together, or full budgets would have everything refused";

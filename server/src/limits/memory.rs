@@ -35,6 +35,18 @@ pub enum Bound {
     Bytes(usize),
 }
 
+impl Bound {
+    /// What it comes to on this machine.
+    #[must_use]
+    pub fn bytes(self) -> Option<usize> {
+        match self {
+            Self::Auto => allowed().map(|bytes| bytes - bytes / 16),
+            Self::Off => None,
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+}
+
 /// How short memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -58,11 +70,7 @@ impl Memory {
     /// With this bound.
     #[must_use]
     pub fn new(bound: Bound, metrics: Arc<Metrics>) -> Self {
-        let bound = match bound {
-            Bound::Auto => allowed().map(|bytes| bytes - bytes / 16),
-            Bound::Off => None,
-            Bound::Bytes(bytes) => Some(bytes),
-        };
+        let bound = bound.bytes();
         metrics.memory_bound_bytes.set(gauge(bound.unwrap_or(0)));
         Self { bound, shortage: AtomicU8::new(Shortage::None as u8), metrics }
     }
