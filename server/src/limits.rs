@@ -27,6 +27,9 @@ pub struct Limits {
     /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
     pub requests_per_connection: u32,
+    /// Frames in a second by which an HTTP/2 client moves nothing: pings, settings, priorities, resets, unknown ones. As
+    /// many more are taken as the server has written times 64 bytes.
+    pub idle_frames: u32,
     /// Bytes of a request's header fields.
     pub header_bytes: u32,
     /// Bytes of all requests that are being read, over all connections. Who comes when they are taken is told to retry.
@@ -60,6 +63,7 @@ impl Default for Limits {
             connections: 50_000,
             connections_per_address: None,
             requests_per_connection: 200,
+            idle_frames: 1000,
             header_bytes: 16 << 10,
             request_bytes: 64 << 20,
             memory: Bound::Auto,

@@ -315,6 +315,8 @@ labels! {
         Lost = "lost",
         /// The peer broke the protocol.
         Protocol = "protocol",
+        /// It sent more frames that move nothing than `limits.idle_frames` allows.
+        Abuse = "abuse",
         /// The server cut it: its streams were stalled, or a drain reached its deadline.
         Cut = "cut",
     }

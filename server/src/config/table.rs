@@ -154,6 +154,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("limits.requests_per_connection", Count(2..=1_000_000), |c| &mut c.limits.requests_per_connection,
             "Requests at once on one HTTP/2 connection; clients wait with more. Over streams_per_connection, so that \
              open streams never keep a Publish waiting."),
+        setting("limits.idle_frames", Count(10..=1_000_000), |c| &mut c.limits.idle_frames,
+            "Frames in a second by which an HTTP/2 client moves nothing: pings, settings, priorities, resets. With more \
+             its connection ends by ENHANCE_YOUR_CALM. 1000 is far more than clients need who are told little; what the \
+             server writes earns them more."),
         setting("limits.header_bytes", Count(8192..=1 << 20), |c| &mut c.limits.header_bytes,
             "Bytes of a request's header fields. 16 KiB holds large tokens and a proxy's additions."),
         setting("limits.request_bytes", Bytes(4 * MIB..=TIB), |c| &mut c.limits.request_bytes,

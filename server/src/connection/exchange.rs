@@ -6,7 +6,7 @@ use std::{
     error::Error,
     future::poll_fn,
     iter,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll, ready},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -38,23 +38,17 @@ impl Outgoing for Chunk {
 }
 
 /// Sends the answer when it is there, and its body to the end, unless the client resets the stream.
+///
+/// What makes the answer is boxed, so that nothing of it is left while a stream is open.
 pub(super) async fn exchange<B>(
-    answer: impl Future<Output = Result<Response<B>, Infallible>>,
+    answer: Pin<Box<impl Future<Output = Result<Response<B>, Infallible>>>>,
     mut respond: SendResponse<B::Data>,
 ) where
     B: Body,
     B::Data: Outgoing,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let answer = {
-        let mut answer = pin!(answer);
-        poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(Ok(answer)) => Poll::Ready(Some(answer)),
-            Poll::Pending => respond.poll_reset(cx).map(|_| None),
-        })
-        .await
-    };
-    let Some(answer) = answer else { return };
+    let Some(answer) = answered(answer, &mut respond).await else { return };
     let (head, body) = answer.into_parts();
     let mut head = Response::from_parts(head, ());
     let is_whole = body.is_end_stream();
@@ -62,7 +56,7 @@ pub(super) async fn exchange<B>(
     match respond.send_response(head, is_whole) {
         Ok(_) if is_whole => {}
         Ok(stream) => {
-            let mut body = pin!(body);
+            let mut body = Box::pin(body);
             let mut sending = Sending { stream, waiting: None };
             poll_fn(|cx| sending.poll(body.as_mut(), cx)).await;
         }
@@ -71,6 +65,18 @@ pub(super) async fn exchange<B>(
             respond.send_reset(Reason::INTERNAL_ERROR);
         }
     }
+}
+
+/// `None` if the client resets the stream before.
+async fn answered<B, D: Buf>(
+    mut answer: Pin<Box<impl Future<Output = Result<Response<B>, Infallible>>>>,
+    respond: &mut SendResponse<D>,
+) -> Option<Response<B>> {
+    poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(Ok(answer)) => Poll::Ready(Some(answer)),
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    })
+    .await
 }
 
 /// Adds what every answer has (RFC 9110, sections 6.6.1 and 8.6).

@@ -11,7 +11,8 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
-use super::Connection;
+use super::{Connection, chatter::Chatter};
+use crate::limits::Limits;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,7 +41,11 @@ pub(super) enum Language {
 ///
 /// # Errors
 /// Those of the socket.
-pub(super) async fn greet<T>(mut socket: T, connection: &Arc<Connection>) -> io::Result<(Language, Watched<T>)>
+pub(super) async fn greet<T>(
+    mut socket: T,
+    connection: &Arc<Connection>,
+    limits: &Limits,
+) -> io::Result<(Language, Watched<T>)>
 where
     T: AsyncRead + Unpin,
 {
@@ -63,7 +68,8 @@ where
         Language::Http2 => Bytes::from_static(PREFACE),
         Language::Http1 => Bytes::copy_from_slice(&said[..length]),
     };
-    Ok((language, Watched { socket, connection: Arc::clone(connection), said, language, heard: 0 }))
+    let (connection, chatter) = (Arc::clone(connection), Chatter::new(limits.idle_frames));
+    Ok((language, Watched { socket, connection, said, language, heard: 0, chatter }))
 }
 
 /// Passes everything through, what was said at first again. Tells the connection once an HTTP/2 client has greeted, and
@@ -77,17 +83,28 @@ pub(super) struct Watched<T> {
     language: Language,
     /// What came after the preface, up to the length of what has to.
     heard: usize,
+    chatter: Chatter,
 }
 
 impl<T> Watched<T> {
-    /// As much more has come.
-    fn hear(&mut self, bytes: usize) {
+    /// This has come.
+    fn hear(&mut self, bytes: &[u8]) {
         if self.language == Language::Http2 {
-            self.heard = (self.heard + bytes).min(SETTINGS_HEADER);
+            self.heard = (self.heard + bytes.len()).min(SETTINGS_HEADER);
             if self.heard == SETTINGS_HEADER {
                 self.connection.greet();
-                self.connection.hear();
             }
+            let at = self.connection.hear();
+            if self.chatter.hear(bytes, at) {
+                self.connection.accuse();
+            }
+        }
+    }
+
+    /// As much was written.
+    fn tell(&mut self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.chatter.earn(*bytes);
         }
     }
 }
@@ -99,16 +116,23 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             buf.put_slice(&self.said.split_to(length));
             return Poll::Ready(Ok(()));
         }
+        if self.connection.is_abusive() {
+            // Nothing of it is taken any more. Whoever serves it is about to see to its end.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        self.hear(buf.filled().len() - before);
+        self.hear(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.tell(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -118,14 +142,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     ) -> Poll<io::Result<usize>> {
         // HTTP/2 gives each frame's head and payload apart. Joining small ones costs less than telling the kernel of each.
         let size: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if bufs.len() < 2 || size > JOINED_BYTES {
-            return Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        }
-        JOINED.with_borrow_mut(|joined| {
-            joined.clear();
-            bufs.iter().for_each(|buf| joined.extend_from_slice(buf));
-            Pin::new(&mut self.socket).poll_write(cx, joined)
-        })
+        let written = if bufs.len() < 2 || size > JOINED_BYTES {
+            Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        } else {
+            JOINED.with_borrow_mut(|joined| {
+                joined.clear();
+                bufs.iter().for_each(|buf| joined.extend_from_slice(buf));
+                Pin::new(&mut self.socket).poll_write(cx, joined)
+            })
+        };
+        self.tell(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,7 +188,7 @@ mod tests {
             drop(theirs);
         };
         let reading = async {
-            let (language, mut socket) = greet(ours, &connection).await.unwrap();
+            let (language, mut socket) = greet(ours, &connection, &Limits::default()).await.unwrap();
             let mut read = Vec::new();
             socket.read_to_end(&mut read).await.unwrap();
             (language, read)

@@ -31,6 +31,8 @@ pub struct Connection {
     retired: AtomicBool,
     /// An HTTP/2 preface or a whole request has come.
     greeted: AtomicBool,
+    /// It has sent too much that moves nothing.
+    abusive: AtomicBool,
     /// When something last came from an HTTP/2 client, in milliseconds after `accepted`; 0 for one of HTTP/1.1.
     heard: AtomicU64,
     /// Requests that aren't answered to their end.
@@ -52,6 +54,7 @@ impl Connection {
             asked_to_close: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
+            abusive: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
@@ -128,9 +131,20 @@ impl Connection {
         self.greeted.store(true, Ordering::Relaxed);
     }
 
-    /// Something came from an HTTP/2 client.
-    pub(super) fn hear(&self) {
-        self.heard.store(self.age().max(1), Ordering::Relaxed);
+    /// Something came from an HTTP/2 client. Answers when, in milliseconds from the connection's beginning.
+    pub(super) fn hear(&self) -> u64 {
+        let at = self.age().max(1);
+        self.heard.store(at, Ordering::Relaxed);
+        at
+    }
+
+    /// The client sends too much that moves nothing.
+    pub(super) fn accuse(&self) {
+        self.abusive.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_abusive(&self) -> bool {
+        self.abusive.load(Ordering::Relaxed)
     }
 
     /// When something last came, if the client is one that answers pings.

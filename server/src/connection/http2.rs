@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     error::Error,
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -17,7 +17,7 @@ use futures_util::{
     Stream, StreamExt as _,
     future::{Either, select},
 };
-use h2::{Ping, PingPong, RecvStream, server::SendResponse};
+use h2::{Ping, PingPong, Reason, RecvStream, server::SendResponse};
 use http::{Request, Response, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -81,10 +81,10 @@ impl Http2 {
         B::Data: Outgoing,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let connection = Arc::clone(&requests.connection);
-        let mut handshake = pin!(self.0.handshake(socket));
+        // Boxed, so that nothing of it is left while the connection lives.
+        let mut handshake = Box::pin(self.0.handshake(socket));
         let mut retire = false;
-        let mut http = loop {
+        let http = loop {
             match select(orders.next(), handshake.as_mut()).await {
                 Either::Left((Some(Order::End(end)), _)) => return end,
                 Either::Left((order, _)) => retire |= matches!(order, Some(Order::Retire)),
@@ -92,13 +92,13 @@ impl Http2 {
                 Either::Right((Err(error), _)) => return end_of(&error),
             }
         };
-        if retire {
-            http.graceful_shutdown();
-            connection.set_retired();
-        }
+        drop(handshake);
         let gate = Gate::new(ORDERS | HTTP);
         let [for_orders, for_http] = [ORDERS, HTTP].map(|source| gate.waker(source));
-        let mut session = Session { pings: http.ping_pong(), http, connection, gate: Arc::clone(&gate) };
+        let mut session = Session::new(http, Arc::clone(&requests.connection), Arc::clone(&gate));
+        if retire {
+            session.obey(Order::Retire);
+        }
         let mut exchanges = Exchanges::new(Arc::clone(&gate));
         poll_fn(|cx| {
             gate.poll(cx, |woken| {
@@ -114,7 +114,7 @@ impl Http2 {
                 exchanges.poll(woken);
                 if woken & HTTP != 0 {
                     return session.poll_requests(&mut Context::from_waker(&for_http), |request, respond| {
-                        exchanges.begin(exchange(requests.answer(request), respond));
+                        exchanges.begin(exchange(Box::pin(requests.answer(request)), respond));
                     });
                 }
                 Poll::Pending
@@ -130,9 +130,15 @@ struct Session<T, D: Buf> {
     pings: Option<PingPong>,
     connection: Arc<Connection>,
     gate: Arc<Gate>,
+    /// The client has been told that this is the end.
+    is_leaving: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
+    fn new(mut http: h2::server::Connection<Watched<T>, D>, connection: Arc<Connection>, gate: Arc<Gate>) -> Self {
+        Self { pings: http.ping_pong(), http, connection, gate, is_leaving: false }
+    }
+
     /// Does as told. Answers how the connection ends, if it does.
     fn obey(&mut self, order: Order) -> Option<ConnectionEnd> {
         match order {
@@ -166,7 +172,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         mut begin: impl FnMut(Request<Inbound>, SendResponse<D>),
     ) -> Poll<ConnectionEnd> {
         for _ in 0..ACCEPTED_AT_ONCE {
-            match self.http.poll_accept(cx) {
+            let polled = self.http.poll_accept(cx);
+            if self.connection.is_abusive() {
+                return self.poll_farewell(cx);
+            }
+            match polled {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     begin(inbound(request), respond);
                 }
@@ -178,6 +188,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         }
         self.gate.wake(HTTP);
         Poll::Pending
+    }
+
+    /// Tells a client that there is too much of it. What it has open is dropped with the connection.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
+        if !std::mem::replace(&mut self.is_leaving, true) {
+            self.http.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+        self.http.poll_closed(cx).map(|_| ConnectionEnd::Abuse)
     }
 }
 

@@ -55,7 +55,7 @@ impl Http {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mut orders = pin!(orders(connection, &self.limits));
-        let (language, socket) = match select(orders.next(), pin!(greet(socket, connection))).await {
+        let (language, socket) = match select(orders.next(), pin!(greet(socket, connection, &self.limits))).await {
             Either::Left((Some(Order::End(end)), _)) => return end,
             // Nothing has been asked yet, so nothing has to be told.
             Either::Left(_) => return ConnectionEnd::Closed,

@@ -3,6 +3,7 @@
 //! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
 //! is our own. HTTP/2 is the h2 crate's and HTTP/1.1 hyper's.
 
+mod chatter;
 mod exchange;
 mod exchanges;
 mod gate;

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     error::Error,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -25,19 +28,19 @@ const SERVER: HeaderValue = HeaderValue::from_static(concat!("poke-server/", env
 pub struct Inbound(Source);
 
 enum Source {
-    /// HTTP/1.1.
-    Http1(Incoming),
+    /// HTTP/1.1, and whether it has been read to its end.
+    Http1(Incoming, Arc<AtomicBool>),
     /// HTTP/2, and how long the client says that it is.
     Http2(h2::RecvStream, Option<u64>),
 }
 
-impl From<Incoming> for Inbound {
-    fn from(body: Incoming) -> Self {
-        Self(Source::Http1(body))
-    }
-}
-
 impl Inbound {
+    /// Sets `is_read` when it has come to its end.
+    fn http1(body: Incoming, is_read: Arc<AtomicBool>) -> Self {
+        is_read.store(body.is_end_stream(), Relaxed);
+        Self(Source::Http1(body, is_read))
+    }
+
     pub(super) fn http2(body: h2::RecvStream, length: Option<u64>) -> Self {
         Self(Source::Http2(body, length))
     }
@@ -49,7 +52,13 @@ impl Body for Inbound {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut self.0 {
-            Source::Http1(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Source::Http1(body, is_read) => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+                if frame.is_none() || body.is_end_stream() {
+                    is_read.store(true, Relaxed);
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
             Source::Http2(body, _) => match ready!(body.poll_data(cx)) {
                 Some(Ok(data)) => {
                     // Who reads it has its own bounds: what was taken may be sent again.
@@ -67,14 +76,14 @@ impl Body for Inbound {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Source::Http1(body) => body.is_end_stream(),
+            Source::Http1(body, _) => body.is_end_stream(),
             Source::Http2(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::Http1(body) => body.size_hint(),
+            Source::Http1(body, _) => body.size_hint(),
             Source::Http2(_, length) => length.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
@@ -94,7 +103,7 @@ where
         let link: Arc<dyn Link> = Arc::clone(&self.connection) as _;
         request.extensions_mut().insert(link);
         let open = OpenRequest::begin(&self.connection);
-        Answering { answer: self.service.clone().oneshot(request), open: Some(open) }
+        Answering { answer: self.service.clone().oneshot(request), open: Some(open), is_read: None }
     }
 }
 
@@ -107,7 +116,9 @@ where
     type Future = Answering<Oneshot<S, Request<Inbound>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.answer(request.map(Inbound::from))
+        let is_read = Arc::new(AtomicBool::new(false));
+        let answering = self.answer(request.map(|body| Inbound::http1(body, Arc::clone(&is_read))));
+        Answering { is_read: Some(is_read), ..answering }
     }
 }
 
@@ -133,6 +144,8 @@ pin_project! {
         #[pin]
         answer: F,
         open: Option<OpenRequest>,
+        // Over HTTP/1.1, whether the request has been read to its end.
+        is_read: Option<Arc<AtomicBool>>,
     }
 }
 
@@ -146,6 +159,11 @@ where
         let this = self.project();
         let Ok(mut response) = ready!(this.answer.poll(cx));
         response.headers_mut().insert(header::SERVER, SERVER);
+        if this.is_read.as_ref().is_some_and(|is_read| !is_read.load(Relaxed)) {
+            // What is left of the request is in the way of the next one: the connection ends after this answer, and a
+            // client that isn't told puts its next request on it (RFC 9112, section 9.6).
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Poll::Ready(Ok(response.map(|body| Counted { body, open: this.open.take() })))
     }
 }

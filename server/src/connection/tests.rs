@@ -258,6 +258,23 @@ async fn an_idle_http1_connection_ends_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_http1_client_is_told_that_its_connection_ends_when_its_request_is_left_unread() {
+    for (request, ends) in [
+        ("GET / HTTP/1.1\r\nhost: test\r\n\r\n", false),
+        ("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n", false),
+        ("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 100000\r\n\r\nits beginning", true),
+        ("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nchunk\r\n", true),
+    ] {
+        let (_served, mut client) = Served::start(&Scripted::default());
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1000];
+        let length = client.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+        assert_eq!(answer.contains("\r\nconnection: close\r\n"), ends, "{request:?}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_answers_no_ping_is_given_up() {
     let limits = Limits::default();
     let (served, mut client) = Served::start(&Scripted::default());

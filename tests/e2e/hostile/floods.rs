@@ -131,7 +131,10 @@ async fn a_flood_ends_the_connection_that_makes_it_and_no_other() {
         // What reset the socket may have taken the word along.
         assert!(matches!(outcome, Outcome::Ended(_) | Outcome::Dropped), "{name}: {outcome:?}");
     }
-    let by_the_server = |metrics: poke_tests::Metrics| metrics.sum_where("poke_connections_closed_total", "protocol");
+    let by_the_server = |metrics: poke_tests::Metrics| {
+        let ends = |reason| metrics.sum_where("poke_connections_closed_total", reason);
+        ends("protocol") + ends("abuse")
+    };
     poke_tests::eventually("each end to be counted", async || {
         (by_the_server(server.metrics().await) >= count as f64).then_some(())
     })
@@ -154,15 +157,23 @@ async fn who_does_not_read_the_answers_is_not_read_either() {
     honest.unharmed(&server).await;
 }
 
-/// These are taken for as long as they come, or end the connection; they hold no memory and nobody up.
+/// They hold no memory and nobody up, and what moves nothing at all ends when there is too much of it.
 #[tokio::test]
 async fn frames_that_ask_for_little_take_little() {
-    let server = Server::start(honest::config()).await;
+    // So few that a slow machine sends more, too.
+    let server = Server::start(honest::config().set("limits.idle_frames", 100)).await;
     let honest = Honest::beside(&server).await;
+    let mut ended = 0;
     for (name, put) in nuisances() {
-        let outcome = flood(server.address(), true, 1000, put).await;
+        let outcome = flood(server.address(), true, 20_000, put).await;
         assert_ne!(outcome, Outcome::HeldBack, "{name}");
+        if name != "DATA of a byte" {
+            assert!(matches!(outcome, Outcome::Ended(_) | Outcome::Dropped), "{name}: {outcome:?}");
+            ended += 1;
+        }
     }
     server.metric_becomes("poke_request_bytes", |bytes| bytes == 0.0).await;
+    let abuse = server.metrics().await.sum_where("poke_connections_closed_total", "abuse");
+    assert_eq!(abuse, f64::from(ended), "each by the same rule");
     honest.unharmed(&server).await;
 }

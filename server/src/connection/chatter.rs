@@ -1,0 +1,119 @@
+//! How much an HTTP/2 client says that moves nothing: pings, settings, priorities, resets, unknown frames.
+//!
+//! Each is cheap, and each is taken for ever by a server that doesn't count (CVE-2019-9512, -9515, CVE-2023-44487).
+
+/// What a client earns one such frame by: many ping as often as something comes, to learn how fast their network is.
+const EARNED_BY: usize = 64;
+
+/// The length of a frame's header (RFC 9113, section 4.1).
+const HEADER: usize = 9;
+
+/// Counts them as they are read.
+#[derive(Debug)]
+pub(super) struct Chatter {
+    /// How many there may be in a second, and as many more as were earned.
+    limit: u32,
+    /// The second that is counted, from the connection's beginning.
+    second: u64,
+    count: u32,
+    earned: u32,
+    /// The header of a frame that has come in part, and how much of it is there.
+    header: [u8; HEADER],
+    have: usize,
+    /// What is left of the payload of the last one.
+    payload: usize,
+}
+
+impl Chatter {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { limit, second: 0, count: 0, earned: 0, header: [0; HEADER], have: 0, payload: 0 }
+    }
+
+    /// As much was written to the client.
+    pub(super) fn earn(&mut self, bytes: usize) {
+        self.earned = self.earned.saturating_add(u32::try_from(bytes / EARNED_BY).unwrap_or(u32::MAX));
+    }
+
+    /// Takes what was read next, this many milliseconds after the connection began. Says whether it was too much.
+    pub(super) fn hear(&mut self, mut bytes: &[u8], at: u64) -> bool {
+        let second = at / 1000;
+        if second != self.second {
+            // What was earned by an answer may be said in the second after it.
+            (self.second, self.count, self.earned) = (second, 0, self.earned.saturating_sub(self.count));
+        }
+        loop {
+            let skipped = self.payload.min(bytes.len());
+            self.payload -= skipped;
+            bytes = &bytes[skipped..];
+            if bytes.is_empty() {
+                return self.count > self.limit.saturating_add(self.earned);
+            }
+            let taken = (HEADER - self.have).min(bytes.len());
+            self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
+            self.have += taken;
+            bytes = &bytes[taken..];
+            if self.have == HEADER {
+                self.have = 0;
+                let [a, b, c, kind, ..] = self.header;
+                self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
+                self.count += u32::from(is_chatter(kind));
+            }
+        }
+    }
+}
+
+/// By the types of RFC 9113, section 6. DATA, HEADERS and CONTINUATION have bounds of their own, and credit is earned.
+fn is_chatter(kind: u8) -> bool {
+    const PRIORITY: u8 = 2;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const CONTINUATION: u8 = 9;
+    matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || kind > CONTINUATION
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, length: u8) -> Vec<u8> {
+        [vec![0, 0, length, kind, 0, 0, 0, 0, 0], vec![6; usize::from(length)]].concat()
+    }
+
+    #[test]
+    fn frames_are_counted_however_they_are_cut() {
+        let said: Vec<u8> =
+            [frame(6, 8), frame(0, 200), frame(4, 0), frame(1, 30), frame(0x55, 3), frame(3, 4)].concat();
+        for cut in 1..said.len() {
+            let mut chatter = Chatter::new(3);
+            let parts: Vec<_> = said.chunks(cut).collect();
+            let (last, first) = parts.split_last().expect("something is said");
+            assert!(!first.iter().any(|part| chatter.hear(part, 0) && chatter.count < 4), "{cut}");
+            assert!(chatter.hear(last, 0), "{cut}");
+            assert_eq!(chatter.count, 4, "{cut}");
+        }
+    }
+
+    #[test]
+    fn it_is_too_much_only_within_a_second_and_without_answers() {
+        let mut chatter = Chatter::new(10);
+        let ten = frame(6, 8).repeat(10);
+        for second in 0..100 {
+            assert!(!chatter.hear(&ten, second * 1000));
+        }
+        assert!(chatter.hear(&frame(6, 8), 99_999));
+
+        // Who is told much may ping as often as it likes; the answers to pings don't pay for them.
+        let mut chatter = Chatter::new(10);
+        for _ in 0..1000 {
+            chatter.earn(700);
+            assert!(!chatter.hear(&ten, 0));
+        }
+        let mut chatter = Chatter::new(10);
+        let too_much = (0..1000).find(|_| {
+            chatter.earn(17);
+            chatter.hear(&frame(6, 8), 0)
+        });
+        assert!(too_much.is_some());
+    }
+}
