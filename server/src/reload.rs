@@ -68,6 +68,14 @@ impl<B: Backplane> Reload<B> {
                 return false;
             }
         };
+        if self.config.auth.has_several_customer_issuers() != new.auth.has_several_customer_issuers() {
+            metrics.config_reload_failed.inc();
+            tracing::warn!(
+                "between one issuer of customers and several all customers' ids change, which takes a restart: the old \
+                 configuration stays"
+            );
+            return false;
+        }
         let waiting = self.config.needs_restart(&new);
         self.domains.replace(new.domains.named(), new.domains.others.as_ref());
         self.auth.replace(&new.auth, new.domains.access(), new.domains.others_access());

@@ -235,6 +235,22 @@ async fn with_several_issuers_a_customer_is_its_issuers_own() {
 }
 
 #[tokio::test]
+async fn no_reload_changes_what_a_customer_is_called() {
+    let [one, two] = ["one", "two"].map(Issuer::new);
+    let single = one.known(config(), true);
+    let server = Server::start(single.clone()).await;
+    let wants = [new_pokes(letter("inbox"))];
+    let mut stream = subscribe(&server, &one.token("c"), &wants).await;
+    stream.live(Outcome::Fresh).await;
+    server.rewrite(&two.known(single, true));
+    server.sighup();
+    server.metric_becomes("poke_config_reload_failed_total", |failed| failed == 1.0).await;
+    assert!(try_subscribe(&server, &two.token("c"), &wants).await.is_err());
+    assert_eq!(send(&mut server.publisher().await, to("c", "inbox", "hers")).await.1, 1);
+    assert_eq!(stream.data(1).await, ["hers"]);
+}
+
+#[tokio::test]
 async fn who_is_no_customer_is_told_so_and_a_customer_may_not_publish() {
     let [app, staff] = ["app", "staff"].map(Issuer::new);
     let server = Server::start(staff.known(app.known(config(), true), false)).await;

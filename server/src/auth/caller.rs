@@ -87,6 +87,18 @@ impl fmt::Debug for CustomerId {
     }
 }
 
+impl Token {
+    /// By its subject, or else by all that it says besides its times.
+    fn publisher(&self) -> String {
+        if let Some(subject) = &self.subject {
+            return format!("token {} {subject}", self.issuer.alias());
+        }
+        let lasting = self.claims.iter().filter(|(name, _)| !["exp", "iat", "nbf", "jti"].contains(&name.as_str()));
+        let said: String = lasting.map(|(name, value)| format!("{name:?}:{value}\n")).collect();
+        format!("claims {} {}", self.issuer.alias(), KeyHash::of(&said))
+    }
+}
+
 /// What a token says stays out of logs.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,9 +147,7 @@ impl Caller {
     pub fn publisher(&self) -> Cow<'static, str> {
         match (&self.credential, &self.certificate) {
             (Credential::Key(key), _) => format!("key {}", key.name).into(),
-            (Credential::Token(token), _) => {
-                format!("token {} {}", token.issuer.alias(), token.subject.as_deref().unwrap_or_default()).into()
-            }
+            (Credential::Token(token), _) => token.publisher().into(),
             (Credential::None, Some(certificate)) => format!("certificate {certificate}").into(),
             (Credential::None, None) => Cow::Borrowed(""),
         }

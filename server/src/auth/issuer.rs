@@ -160,6 +160,12 @@ impl Issuer {
             Missing::Unclear(retry) => Kind::KeysUnavailable { retry },
         })?;
         let claims: Map<String, Value> = decode(token, &key, &self.validation(header.alg)).map_err(refuse)?.claims;
+        // Who could name any time would come back after every revocation.
+        let now = SystemTime::now() + self.settings.leeway;
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        if issued(&claims).is_some_and(|issued| issued > now) {
+            return Err(Kind::InvalidCredentials.into());
+        }
         Ok(self.token(claims, customers))
     }
 
@@ -183,7 +189,8 @@ impl Issuer {
             grants: Grants::read(claims.get(&self.settings.grants_claim)),
             customer,
             customers,
-            issued: issued(&claims),
+            // By the slowest clock that the issuer may have: one that is ahead must not outlive a revocation.
+            issued: issued(&claims).map(|issued| issued.saturating_sub(self.settings.leeway.as_secs())),
             expires: expiry(&claims, self.settings.leeway),
             claims,
         }

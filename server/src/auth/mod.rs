@@ -61,6 +61,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether customers' ids have their issuer's name in front.
+    #[must_use]
+    pub fn has_several_customer_issuers(&self) -> bool {
+        self.issuers.values().filter(|issuer| issuer.customers).count() > 1
+    }
+
     /// Why nobody can be this principal: it names a key or an issuer that there isn't.
     #[must_use]
     pub fn stranger(&self, principal: &Principal) -> Option<String> {

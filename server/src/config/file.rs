@@ -90,6 +90,11 @@ impl<'a> File<'a> {
             if let Err(message) = key_setting().set_toml(&mut hashes, value.get_ref()) {
                 reading.mistakes.add(self.place(name.span().start), message);
             }
+            let others = &reading.config.auth.keys;
+            if hashes.iter().any(|hash| others.values().flatten().any(|other| other == hash)) {
+                let message = format!("keys.{}: another name has the same key", name.get_ref().escape_debug());
+                reading.mistakes.add(self.place(name.span().start), message);
+            }
             reading.config.auth.keys.insert(name.get_ref().to_string(), hashes);
         }
         for (name, value) in self.named_section(issuers, reading) {

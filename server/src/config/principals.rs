@@ -189,12 +189,12 @@ mod tests {
 
     #[test]
     fn keys_issuers_and_rights_are_printed_as_they_were_read() {
-        let (a, b) = (hash("a"), hash("b"));
+        let (a, b, c) = (hash("a"), hash("b"), hash("c"));
         let text = format!(
             r#"
 admins = [{{ key = "ops" }}, {{ certificate = "Ops.Example" }}]
 [keys]
-ops = "{a}"
+ops = "{c}"
 back-end = ["{a}", "{b}"]
 [issuers."login.x"]
 issuer = "https://login.example.com"
@@ -218,6 +218,13 @@ subscribers = "open"
         let printed = config.to_toml();
         assert_eq!(from_file(&printed), Ok(config), "{printed}");
         assert!(printed.contains("ops.example") && printed.contains("spiffe://Example/Back-End"), "{printed}");
+    }
+
+    #[test]
+    fn one_key_has_one_name() {
+        let twice = format!("[keys]\nk = '{0}'\nl = ['{1}', '{0}']\n", hash("a"), hash("b"));
+        let mistakes = from_file(&twice).unwrap_err().to_string();
+        assert!(mistakes.contains("keys.l: another name has the same key"), "{mistakes}");
     }
 
     #[test]

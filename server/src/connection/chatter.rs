@@ -16,7 +16,9 @@ pub(super) struct Chatter {
     /// The second that is counted, from the connection's beginning.
     second: u64,
     count: u32,
+    /// By what was written in this second, and in the one before: an answer to that may take its time.
     earned: u32,
+    earned_before: u32,
     /// The header of a frame that has come in part, and how much of it is there.
     header: [u8; HEADER],
     have: usize,
@@ -26,7 +28,7 @@ pub(super) struct Chatter {
 
 impl Chatter {
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, second: 0, count: 0, earned: 0, header: [0; HEADER], have: 0, payload: 0 }
+        Self { limit, second: 0, count: 0, earned: 0, earned_before: 0, header: [0; HEADER], have: 0, payload: 0 }
     }
 
     /// As much was written to the client.
@@ -38,15 +40,15 @@ impl Chatter {
     pub(super) fn hear(&mut self, mut bytes: &[u8], at: u64) -> bool {
         let second = at / 1000;
         if second != self.second {
-            // What was earned by an answer may be said in the second after it.
-            (self.second, self.count, self.earned) = (second, 0, self.earned.saturating_sub(self.count));
+            self.earned_before = if second == self.second + 1 { self.earned } else { 0 };
+            (self.second, self.count, self.earned) = (second, 0, 0);
         }
         loop {
             let skipped = self.payload.min(bytes.len());
             self.payload -= skipped;
             bytes = &bytes[skipped..];
             if bytes.is_empty() {
-                return self.count > self.limit.saturating_add(self.earned);
+                return self.count > self.limit.saturating_add(self.earned).saturating_add(self.earned_before);
             }
             let taken = (HEADER - self.have).min(bytes.len());
             self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
@@ -109,6 +111,10 @@ mod tests {
             chatter.earn(700);
             assert!(!chatter.hear(&ten, 0));
         }
+        // Nobody saves up.
+        chatter.earn(1 << 20);
+        assert!(!chatter.hear(&ten.repeat(2), 1000));
+        assert!(chatter.hear(&ten.repeat(2), 3000));
         let mut chatter = Chatter::new(10);
         let too_much = (0..1000).find(|_| {
             chatter.earn(17);

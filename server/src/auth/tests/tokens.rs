@@ -43,7 +43,7 @@ async fn a_good_token_is_known_by_its_subject_until_it_expires() {
         json!({}),
         json!({"aud": ["other", "poke"]}),
         json!({"exp": now() as f64 + 600.5}),
-        json!({"nbf": now() - 1, "iat": now() + 3}),
+        json!({"nbf": now() - 1, "iat": now()}),
         json!({"exp": u64::MAX}),
     ] {
         let caller = server.caller(&idp.token(&good)).await.unwrap_or_else(|kind| panic!("{good}: {kind:?}"));
@@ -55,6 +55,18 @@ async fn a_good_token_is_known_by_its_subject_until_it_expires() {
     let left = caller.expires().unwrap() - tokio::time::Instant::now();
     assert!((590..=600).contains(&left.as_secs()), "{left:?}");
     assert_eq!(server.caller(&idp.token(&json!({"exp": u64::MAX}))).await.unwrap().expires(), None);
+}
+
+#[tokio::test]
+async fn publishers_without_a_subject_are_told_apart_by_their_other_claims_and_stay_who_they_are() {
+    let idp = Idp::new();
+    let server = run(&settings(&idp), &[]);
+    let publisher = async |claims| server.caller(&idp.token(&claims)).await.unwrap().publisher().into_owned();
+    let of = |tenant: &str, exp: u64| json!({"sub": null, "tenant": tenant, "exp": now() + exp});
+    let a = publisher(of("a", 100)).await;
+    assert_eq!(a, publisher(of("a", 500)).await, "a renewed token is the same publisher's");
+    assert_ne!(a, publisher(of("b", 100)).await);
+    assert_ne!(a, publisher(json!({"sub": 1, "tenant": "a", "exp": now() + 100})).await);
 }
 
 #[tokio::test]
@@ -70,6 +82,8 @@ async fn a_token_whose_claims_are_wrong_is_refused() {
         json!({"exp": {}}),
         json!({"exp": true}),
         json!({"nbf": now() + 60}),
+        json!({"iat": now() + 60}),
+        json!({"iat": 1e19}),
         json!({"nbf": "soon"}),
         json!({"nbf": [1]}),
         json!({"aud": "other"}),
