@@ -114,12 +114,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         if self.said.has_remaining() {
             let length = self.said.len().min(buf.remaining());
             buf.put_slice(&self.said.split_to(length));
-            // What follows comes with it: a request that is there is read as a whole, and so before the end of its client's
-            // sending, at which hyper gives it up.
-            let before = buf.filled().len();
-            if buf.remaining() > 0 && Pin::new(&mut self.socket).poll_read(cx, buf).is_ready() {
-                self.hear(&buf.filled()[before..]);
-            }
             return Poll::Ready(Ok(()));
         }
         if self.connection.is_abusive() {
