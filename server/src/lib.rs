@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod backplane;
+mod changes;
 pub mod config;
 pub mod connection;
 pub mod domain;

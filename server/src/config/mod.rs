@@ -25,7 +25,7 @@ pub use self::{
     log_level::LogLevel,
     mistake::{Mistake, Mistakes, Place},
     origin::{Origin, is_loopback},
-    source::{Fingerprint, Source},
+    source::Source,
 };
 use crate::{auth, connection::tls, domain, limits::Limits, registry, stream};
 

@@ -10,6 +10,7 @@ use super::{
     read::{Sources, read},
     table::{domain_settings, settings},
 };
+use crate::changes::Fingerprint;
 
 /// A configuration file, and what was given over it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,9 +19,6 @@ pub struct Source {
     pub(super) variables: Vec<(String, String)>,
     pub(super) flags: Vec<(String, String)>,
 }
-
-/// Stands for what a file holds.
-pub type Fingerprint = [u8; 32];
 
 impl Source {
     /// Reads the configuration, with all the files that it names. Blocks.

@@ -8,6 +8,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{ClientCertificates, Flaws, Settings};
+use crate::changes::Fingerprint;
 
 pub(super) const CERTIFICATE: &str = "tls.certificate";
 pub(super) const KEY: &str = "tls.key";
@@ -75,9 +76,6 @@ pub(super) struct Contents {
     pub(super) key: Result<Vec<u8>, String>,
     pub(super) client_ca: Option<Result<Vec<u8>, String>>,
 }
-
-/// Stands for contents without keeping them.
-pub(super) type Fingerprint = [u8; 32];
 
 impl Contents {
     /// Equal for equal contents.

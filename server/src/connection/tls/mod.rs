@@ -24,11 +24,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use self::{
-    files::{Files, Fingerprint},
-    material::Material,
-    plaintext::Plaintext,
-};
+use self::{files::Files, material::Material, plaintext::Plaintext};
 pub use self::{
     flaw::{Flaw, Flaws},
     settings::{ClientCertificates, Settings, Version},
@@ -36,6 +32,7 @@ pub use self::{
 use super::{Connection, handle::Ask};
 use crate::{
     auth::PeerIdentity,
+    changes::Fingerprint,
     metrics::{ConnectionEnd, Handshake, Metrics, TlsFailure},
 };
 
@@ -49,14 +46,11 @@ const FIRST: usize = 8;
 pub struct Tls {
     settings: Settings,
     files: Files,
-    current: Mutex<Current>,
+    /// What new handshakes use.
+    current: Mutex<Arc<ServerConfig>>,
+    /// Of what the files held at the start.
+    first: Fingerprint,
     metrics: Arc<Metrics>,
-}
-
-/// What new handshakes use, and of which contents it was made.
-struct Current {
-    config: Arc<ServerConfig>,
-    fingerprint: Fingerprint,
 }
 
 impl Settings {
@@ -82,10 +76,10 @@ impl Tls {
     /// # Errors
     /// With everything that is wrong with the settings and the files.
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Result<Option<Self>, Flaws> {
-        let Some((files, material, fingerprint)) = settings.load()? else { return Ok(None) };
+        let Some((files, material, first)) = settings.load()? else { return Ok(None) };
         metrics.tls_certificate_expiry_seconds.set(seconds(&material));
-        let current = Mutex::new(Current { config: material.config, fingerprint });
-        Ok(Some(Self { settings: settings.clone(), files, current, metrics }))
+        let current = Mutex::new(material.config);
+        Ok(Some(Self { settings: settings.clone(), files, current, first, metrics }))
     }
 
     /// Greets a client: the connection over TLS, or how it ended. Who the client is goes to `connection`.
@@ -148,7 +142,7 @@ impl Tls {
         if let Some(failure) = failure {
             return Err((failure, socket));
         }
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.lock().config));
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.lock()));
         let accepting = acceptor.accept_with(socket, |tls| tls.set_buffer_limit(Some(SEND_BUFFER)));
         let stream = accepting.into_fallible().await.map_err(|(error, socket)| (error.into(), socket))?;
         match self.admit(stream.get_ref().1, connection) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rcgen::{CertificateParams, KeyPair, SanType, date_time_ymd};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{files::Contents, reload::Watched, *};
+use super::{files::Contents, *};
+use crate::changes::Changes;
 
 /// A certificate for these names and its key, as PEM. `change` has the last word.
 fn pair(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
@@ -136,12 +137,11 @@ fn who_has_two_uris_or_another_one_has_no_spiffe_id() {
 }
 
 /// A server whose files are these contents, and what it knows of them.
-fn running(contents: &Contents) -> (Tls, Watched) {
+fn running(contents: &Contents) -> (Tls, Changes) {
     let material = Material::new(&files(), contents, &Settings::default()).unwrap();
-    let fingerprint = contents.fingerprint();
-    let current = Mutex::new(Current { config: material.config, fingerprint });
-    let tls = Tls { settings: Settings::default(), files: files(), current, metrics: Arc::default() };
-    (tls, Watched::new(fingerprint))
+    let (current, first) = (Mutex::new(material.config), contents.fingerprint());
+    let tls = Tls { settings: Settings::default(), files: files(), current, first, metrics: Arc::default() };
+    (tls, Changes::new(first))
 }
 
 /// Reloads that went well, and others.
@@ -152,48 +152,48 @@ fn reloads(tls: &Tls) -> (u64, u64) {
 #[test]
 fn a_new_pair_is_taken_once_both_files_are_there() {
     let ((old_certificate, old_key), (certificate, key)) = (usual(), usual());
-    let (tls, mut watched) = running(&contents(&old_certificate, &old_key));
-    let before = Arc::clone(&tls.current.lock().config);
-    watched.look(&tls, &contents(&old_certificate, &old_key), false);
+    let (tls, mut changes) = running(&contents(&old_certificate, &old_key));
+    let before = Arc::clone(&tls.current.lock());
+    tls.look(&mut changes, &contents(&old_certificate, &old_key), false);
     // Between two writes.
-    watched.look(&tls, &contents(&certificate, &old_key), false);
-    watched.look(&tls, &contents(&certificate, &key), false);
+    tls.look(&mut changes, &contents(&certificate, &old_key), false);
+    tls.look(&mut changes, &contents(&certificate, &key), false);
     assert_eq!(reloads(&tls), (0, 0));
-    watched.look(&tls, &contents(&certificate, &key), false);
+    tls.look(&mut changes, &contents(&certificate, &key), false);
     assert_eq!(reloads(&tls), (1, 0));
-    assert!(!Arc::ptr_eq(&before, &tls.current.lock().config));
-    watched.look(&tls, &contents(&certificate, &key), true);
+    assert!(!Arc::ptr_eq(&before, &tls.current.lock()));
+    tls.look(&mut changes, &contents(&certificate, &key), true);
     assert_eq!(reloads(&tls), (1, 0));
 }
 
 #[test]
 fn a_broken_pair_leaves_the_old_one_and_is_complained_about_once() {
     let ((certificate, key), (_, other_key)) = (usual(), usual());
-    let (tls, mut watched) = running(&contents(&certificate, &key));
-    let before = Arc::clone(&tls.current.lock().config);
+    let (tls, mut changes) = running(&contents(&certificate, &key));
+    let before = Arc::clone(&tls.current.lock());
     for _ in 0..5 {
-        watched.look(&tls, &contents(&certificate, &other_key), false);
+        tls.look(&mut changes, &contents(&certificate, &other_key), false);
     }
     assert_eq!(reloads(&tls), (0, 1));
     // Who asks is answered.
-    watched.look(&tls, &contents(&certificate, &other_key), true);
+    tls.look(&mut changes, &contents(&certificate, &other_key), true);
     assert_eq!(reloads(&tls), (0, 2));
-    assert!(Arc::ptr_eq(&before, &tls.current.lock().config));
+    assert!(Arc::ptr_eq(&before, &tls.current.lock()));
     // Another fault is another complaint; and so is the first, once it had been mended.
     let missing = || Contents { certificate: Err("c.pem can't be read".into()), ..contents("", &key) };
-    watched.look(&tls, &missing(), false);
-    watched.look(&tls, &missing(), false);
+    tls.look(&mut changes, &missing(), false);
+    tls.look(&mut changes, &missing(), false);
     assert_eq!(reloads(&tls), (0, 3));
-    watched.look(&tls, &contents(&certificate, &key), false);
-    watched.look(&tls, &missing(), false);
-    watched.look(&tls, &missing(), false);
+    tls.look(&mut changes, &contents(&certificate, &key), false);
+    tls.look(&mut changes, &missing(), false);
+    tls.look(&mut changes, &missing(), false);
     assert_eq!(reloads(&tls), (0, 4));
 }
 
 #[test]
 fn who_asks_need_not_wait_for_a_second_look() {
     let ((certificate, key), (new_certificate, new_key)) = (usual(), usual());
-    let (tls, mut watched) = running(&contents(&certificate, &key));
-    watched.look(&tls, &contents(&new_certificate, &new_key), true);
+    let (tls, mut changes) = running(&contents(&certificate, &key));
+    tls.look(&mut changes, &contents(&new_certificate, &new_key), true);
     assert_eq!(reloads(&tls), (1, 0));
 }
