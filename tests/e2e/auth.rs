@@ -1,11 +1,11 @@
 //! Who may call what: every method with every kind of credentials in every protocol, as the contract's table has it.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use poke_tests::{
-    Config, Event, Server,
+    Config, Event, Server, envelope, envelopes,
     http::{self as plain, Answer},
     refusal,
     token::{Issuer, api_key, seconds},
@@ -58,10 +58,6 @@ fn subscribe(domain: &str) -> Call {
     }
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
-    [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message].concat()
-}
-
 impl Protocol {
     /// Makes the call and reads the answer to its end; a stream that goes on ends by its deadline.
     async fn call(self, server: &Server, call: &Call, authorization: Option<&str>) -> Answer {
@@ -71,8 +67,8 @@ impl Protocol {
         }
         let body = match (self, call.is_stream) {
             (Self::Json, false) => call.json.to_string().into_bytes(),
-            (Self::Json, true) => framed(call.json.to_string().as_bytes()),
-            _ => framed(&call.message),
+            (Self::Json, true) => envelope(0, call.json.to_string().as_bytes()),
+            _ => envelope(0, &call.message),
         };
         let (kind, timeout, value) = match (self, call.is_stream) {
             (Self::Grpc, _) => ("application/grpc", "grpc-timeout", "1S"),
@@ -104,19 +100,8 @@ impl Protocol {
     }
 }
 
-/// The frames of a body: flags and payload.
-fn frames(mut body: Bytes) -> Vec<(u8, Bytes)> {
-    let mut frames = Vec::new();
-    while body.has_remaining() {
-        let flags = body.get_u8();
-        let length = body.get_u32() as usize;
-        frames.push((flags, body.split_to(length)));
-    }
-    frames
-}
-
 fn grpc(answer: &Answer) -> (Code, String) {
-    let frames = frames(answer.body.clone());
+    let frames = envelopes(answer.body.clone());
     let messages = frames.iter().filter(|(flags, _)| *flags == 0);
     for event in messages.filter_map(|(_, message)| SubscribeResponse::decode(message.clone()).ok()?.event) {
         match event {
@@ -142,7 +127,7 @@ fn header_map(lines: &[u8]) -> HeaderMap {
 }
 
 fn connect_stream(body: Bytes) -> (Code, String) {
-    for (flags, frame) in frames(body) {
+    for (flags, frame) in envelopes(body) {
         let json: Value = serde_json::from_slice(&frame).unwrap();
         match (flags, json.get("rejected"), json.get("subscribed")) {
             (0, Some(rejected), _) => {

@@ -2,23 +2,18 @@
 
 use std::io::Write as _;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::Request;
 use http_body_util::Full;
 use poke_tests::{
-    Config, Event, Publisher, Server, after,
+    Config, Event, Publisher, Server, after, envelope, envelopes,
     http::{self as plain, Answer},
     interest, json as data, new_pokes, text,
     v1::{Interest, Outcome, Position, SubscribeRequest, SubscribeResponse},
 };
 use prost::Message as _;
 use serde_json::{Value, json};
-
-fn envelope(flags: u8, message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    [&[flags][..], &length, message].concat()
-}
 
 /// A call of Subscribe with more headers, read to its end.
 async fn call(server: &Server, codec: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
@@ -46,20 +41,15 @@ fn events(body: Bytes) -> (Vec<Value>, Value) {
     (messages.iter().map(|message| serde_json::from_slice(message).unwrap()).collect(), end)
 }
 
-fn messages(mut body: Bytes) -> (Vec<Bytes>, Value) {
-    let mut messages = Vec::new();
-    while body.has_remaining() {
-        let flags = body.get_u8();
-        let length = body.get_u32() as usize;
-        let message = body.split_to(length);
-        if flags == 2 {
-            assert!(body.is_empty(), "nothing follows the end");
-            return (messages, serde_json::from_slice(&message).unwrap());
-        }
+fn messages(body: Bytes) -> (Vec<Bytes>, Value) {
+    let mut envelopes = envelopes(body);
+    let end = envelopes.pop().expect("an end");
+    assert_eq!(end.0, 2, "nothing follows the end");
+    let messages = envelopes.into_iter().map(|(flags, message)| {
         assert_eq!(flags, 0);
-        messages.push(message);
-    }
-    panic!("no end after {messages:?}")
+        message
+    });
+    (messages.collect(), serde_json::from_slice(&end.1).unwrap())
 }
 
 fn from(interest: &Interest, position: &Position) -> Value {

@@ -1,11 +1,11 @@
 //! One port, four protocols: gRPC is in all the other tests; here are gRPC-Web in both modes, Connect and plain JSON.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 use poke_tests::{
-    Config, Event, Server, http as plain, interest, new_pokes, request, text,
+    Config, Event, Server, envelope, envelopes, http as plain, interest, new_pokes, request, text,
     v1::{Outcome, PublishRequest, PublishResponse, SubscribeRequest, SubscribeResponse},
 };
 use prost::Message;
@@ -16,20 +16,7 @@ fn method(server: &Server, name: &str) -> String {
 }
 
 fn framed(message: &impl Message) -> Vec<u8> {
-    let body = message.encode_to_vec();
-    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
-    [&[0][..], &length, &body].concat()
-}
-
-/// The frames of a body: flags and payload.
-fn frames(mut body: Bytes) -> Vec<(u8, Bytes)> {
-    let mut frames = Vec::new();
-    while body.has_remaining() {
-        let flags = body.get_u8();
-        let length = body.get_u32() as usize;
-        frames.push((flags, body.split_to(length)));
-    }
-    frames
+    envelope(0, &message.encode_to_vec())
 }
 
 /// Base64 that was made piece by piece, each with its own padding.
@@ -57,7 +44,7 @@ async fn grpc_web(server: &Server, name: &str, message: &impl Message, as_text: 
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], kind);
     let body = if as_text { unbase64(&answer.body) } else { answer.body };
-    let mut frames = frames(body);
+    let mut frames = envelopes(body);
     let Some((0x80, trailers)) = frames.pop() else { panic!("the last frame holds the trailers") };
     assert!(frames.iter().all(|(flags, _)| *flags == 0));
     let trailers = String::from_utf8(trailers.to_vec()).unwrap();
@@ -106,7 +93,7 @@ async fn every_end_that_the_server_makes_carries_a_status_over_grpc_web_too() {
     }
     // A call that fails at once: its status is in the headers or in the only frame.
     let answer = plain::post(&method(&server, "Subscribe"), "application/grpc-web+proto", framed(&empty)).await;
-    let trailers = frames(answer.body).pop().map(|(_, trailers)| String::from_utf8_lossy(&trailers).to_lowercase());
+    let trailers = envelopes(answer.body).pop().map(|(_, trailers)| String::from_utf8_lossy(&trailers).to_lowercase());
     let status = answer.headers.get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
     assert!(
         status.as_deref() == Some("3") || trailers.as_ref().is_some_and(|trailers| trailers.contains("grpc-status")),
@@ -123,7 +110,7 @@ async fn a_call_ends_when_the_callers_own_deadline_passes() {
         .header("grpc-timeout", "500m")
         .body(Full::new(framed(&subscribe).into()));
     let answer = plain::send(request.unwrap()).await;
-    let (_, trailers) = frames(answer.body).pop().expect("an answer");
+    let (_, trailers) = envelopes(answer.body).pop().expect("an answer");
     let trailers = String::from_utf8_lossy(&trailers).to_lowercase();
     assert!(trailers.contains("grpc-status: 4") || trailers.contains("grpc-status:4"), "{trailers}");
 }

@@ -14,6 +14,7 @@
 mod binaries;
 mod config;
 mod details;
+mod envelope;
 pub mod frames;
 pub mod http;
 mod metrics;
@@ -30,6 +31,7 @@ mod wait;
 pub use binaries::binary;
 pub use config::Config;
 pub use details::{Refusal, refusal};
+pub use envelope::{envelope, envelopes};
 pub use metrics::Metrics;
 pub use poke_proto::{Data, v1};
 pub use proxy::Proxy;

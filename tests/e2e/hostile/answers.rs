@@ -4,16 +4,14 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
-use poke_tests::{Config, Server, http as plain, interest, request, text};
+use poke_tests::{Config, Server, envelope, http as plain, interest, request, text};
 use prost::Message as _;
 
 const PUBLISH: &str = "/poke.v1.PokeService/Publish";
 
 /// A whole gRPC message with these flags.
 fn message(flags: u8) -> Bytes {
-    let message = request(&interest("f"), Some(text("x"))).encode_to_vec();
-    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    [&[flags][..], &length, &message].concat().into()
+    envelope(flags, &request(&interest("f"), Some(text("x"))).encode_to_vec()).into()
 }
 
 /// An answer by its HTTP status and its gRPC status, which stands in the headers or in the trailers; "reset" is none.
@@ -102,7 +100,7 @@ async fn a_stream_ends_with_its_callers_time_over_grpc_too() {
     let server = Server::start(Config::new()).await;
     let subscriptions = vec![poke_tests::new_pokes(interest("short"))];
     let message = poke_tests::v1::SubscribeRequest { subscriptions }.encode_to_vec();
-    let framed = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()][..], &message].concat();
+    let framed = envelope(0, &message);
     let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "400m")];
     let subscribe = "/poke.v1.PokeService/Subscribe";
     assert_eq!(answer(&server, Method::POST, subscribe, &headers, framed.into()).await, "200 4");

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use poke_tests::{Config, Event, Server, http as plain, interest, new_pokes, request, text, v1::Outcome};
+use poke_tests::{Config, Event, Server, envelope, http as plain, interest, new_pokes, request, text, v1::Outcome};
 use prost::Message as _;
 
 const PUBLISH: &str = "/poke.v1.PokeService/Publish";
@@ -33,7 +33,7 @@ async fn what_a_page_may_send_unasked_does_not_publish() {
     let mut stream = server.subscribe([new_pokes(interest("ours"))]).await;
     stream.live(Outcome::Fresh).await;
     let grpc = request(&interest("ours"), Some(text("forged"))).encode_to_vec();
-    let framed = [&[0, 0, 0, 0, u8::try_from(grpc.len()).unwrap()][..], &grpc].concat();
+    let framed = envelope(0, &grpc);
     for content_type in SIMPLE {
         for origin in ["https://evil.example.com", "null", "https://app.example.com"] {
             for body in [BODY.as_bytes(), &framed, &grpc] {
@@ -110,7 +110,7 @@ async fn text_of_grpc_web_may_be_cut_anywhere() {
     let publish = request(&interest("f"), Some(text("in two parts")));
     let publish = poke_tests::v1::PublishRequest { idempotency_key: "the same each time".into(), ..publish };
     let message = publish.encode_to_vec();
-    let framed = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()][..], &message].concat();
+    let framed = envelope(0, &message);
     // As a whole; and as two pieces, each with padding of its own, as a client makes that encodes piece by piece.
     let pieces = [BASE64_STANDARD.encode(&framed[..7]), BASE64_STANDARD.encode(&framed[7..])].concat();
     for body in [BASE64_STANDARD.encode(&framed), pieces] {
