@@ -12,7 +12,7 @@ pub(crate) type Fingerprint = [u8; 32];
 
 /// How often files are read: they are small, and what they hold tells more than their times, as where a symbolic link in
 /// front of them is moved.
-const INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
 
 /// When to look at files.
 pub(crate) struct Looks {

@@ -18,6 +18,7 @@ use super::{
     Grants,
     caller::{CustomerId, Customers, Token},
     jwks::{self, Fetching, Keys, Missing},
+    revocation::seconds,
 };
 use crate::{
     error::{Error, Kind},
@@ -161,12 +162,11 @@ impl Issuer {
         })?;
         let claims: Map<String, Value> = decode(token, &key, &self.validation(header.alg)).map_err(refuse)?.claims;
         // Who could name any time would come back after every revocation.
-        let now = SystemTime::now() + self.settings.leeway;
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        if issued(&claims).is_some_and(|issued| issued > now) {
+        let token = self.token(claims, customers);
+        if token.issued.is_some_and(|issued| issued > seconds()) {
             return Err(Kind::InvalidCredentials.into());
         }
-        Ok(self.token(claims, customers))
+        Ok(token)
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {

@@ -265,12 +265,11 @@ impl Rules {
             let known = known.iter().find(|known| known.is(alias, issuer, settings.jwks));
             known.cloned().unwrap_or_else(|| Arc::new(Issuer::new(alias, issuer, settings.jwks)))
         };
-        let naming = settings.issuers.values().filter(|issuer| issuer.customers).count();
         let keys = settings.keys.iter();
         Self {
             keys: keys.flat_map(|(name, hashes)| hashes.iter().map(|hash| (name.clone(), *hash))).collect(),
             issuers: settings.issuers.iter().map(|(alias, settings)| issuer(alias, settings)).collect(),
-            customers: if naming > 1 { Customers::OfSeveral } else { Customers::OfOne },
+            customers: if settings.has_several_customer_issuers() { Customers::OfSeveral } else { Customers::OfOne },
             admins: settings.admins.clone(),
             domains: domains.into_iter().map(|(name, access)| (name.to_owned(), access.clone())).collect(),
             others: others.cloned(),

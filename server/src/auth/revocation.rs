@@ -85,7 +85,8 @@ impl Revocations {
     }
 }
 
-fn seconds() -> u64 {
+/// The time of day, in seconds since the UNIX epoch.
+pub(super) fn seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

@@ -22,7 +22,10 @@ use tokio::{
 pub(super) use self::source::read;
 use self::{set::KeySet, source::Source};
 use super::issuer::IssuerSettings;
-use crate::metrics::{Fetch, Metrics};
+use crate::{
+    changes,
+    metrics::{Fetch, Metrics},
+};
 
 /// How issuers' keys are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +51,6 @@ impl Default for Fetching {
     }
 }
 
-/// How often a file is read: as often as those of TLS.
-const FILE_INTERVAL: Duration = Duration::from_secs(2);
 /// After what time a fetch that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -181,7 +182,7 @@ impl Keys {
 
     fn pause(&self, failed: bool) -> Duration {
         match (&self.source, failed) {
-            (Source::File(_), _) => FILE_INTERVAL,
+            (Source::File(_), _) => changes::INTERVAL,
             (Source::Url(_), true) => RETRY_INTERVAL.min(self.fetching.refresh),
             (Source::Url(_), false) => self.fetching.refresh,
         }
