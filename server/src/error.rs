@@ -18,6 +18,13 @@ use tonic::{Code, Status};
 pub use self::{connect::ConnectError, kind::Kind};
 use crate::{frame::MAX_POKE_BYTES, interest::InvalidInterest};
 
+/// An error, and what it came from.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
 /// The most violations that one error lists.
 const MAX_VIOLATIONS: usize = 8;
 

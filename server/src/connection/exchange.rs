@@ -5,7 +5,6 @@ use std::{
     convert::Infallible,
     error::Error,
     future::poll_fn,
-    iter,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{SystemTime, UNIX_EPOCH},
@@ -16,7 +15,7 @@ use h2::{Reason, SendStream, server::SendResponse};
 use http::{HeaderValue, Response, header};
 use http_body::Body;
 
-use crate::stream::Chunk;
+use crate::{error::causes, stream::Chunk};
 
 /// A part of an answer's body.
 pub trait Outgoing: Buf + From<Bytes> + Send + 'static {
@@ -181,7 +180,6 @@ impl<D: Outgoing> Sending<D> {
 
 /// Why a body can't go on, as its client is told.
 fn reason(error: &(dyn Error + 'static)) -> Reason {
-    let mut causes = iter::successors(Some(error), |error| (*error).source());
-    let named = causes.find_map(|cause| cause.downcast_ref::<h2::Error>()?.reason());
+    let named = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()?.reason());
     named.unwrap_or(Reason::INTERNAL_ERROR)
 }

@@ -46,26 +46,21 @@ impl<E: Future<Output = ()>> Exchanges<E> {
 
     /// Adds one. It gets its first turn when the gate has been polled again.
     pub(super) fn begin(&mut self, exchange: E) {
-        let exchange = Some(Box::pin(exchange));
+        let exchange = Box::pin(exchange);
         let vacant = self.places.iter().position(|place| place.exchange.is_none());
-        match vacant {
-            Some(place) => self.places[place].exchange = exchange,
-            None if self.places.len() < PLACES.len() => {
-                let waker = self.gate.waker(bit(self.places.len()));
-                // By itself it would begin with room for four: most connections have one.
-                self.places.reserve_exact(self.places.len().max(1));
-                self.places.push(Place { waker, exchange });
-            }
-            None => {
-                let waker = || self.gate.waker(CROWD);
-                let crowd = self
-                    .crowd
-                    .get_or_insert_with(|| Crowd { waker: waker(), exchanges: FuturesUnordered::new() }.into());
-                crowd.exchanges.extend(exchange);
-                return self.gate.wake(CROWD);
-            }
+        let place = vacant.unwrap_or(self.places.len());
+        if place >= PLACES.len() {
+            let new = || Crowd { waker: self.gate.waker(CROWD), exchanges: FuturesUnordered::new() };
+            self.crowd.get_or_insert_with(|| new().into()).exchanges.push(exchange);
+            return self.gate.wake(CROWD);
         }
-        self.gate.wake(bit(vacant.unwrap_or(self.places.len() - 1)));
+        if place == self.places.len() {
+            // By itself it would begin with room for four: most connections have one.
+            self.places.reserve_exact(place.max(1));
+            self.places.push(Place { waker: self.gate.waker(bit(place)), exchange: None });
+        }
+        self.places[place].exchange = Some(exchange);
+        self.gate.wake(bit(place));
     }
 
     /// Lets those go on that were woken.

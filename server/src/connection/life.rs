@@ -26,7 +26,7 @@ use super::{
     orders::{Order, orders},
     request::{Inbound, Requests},
 };
-use crate::{limits::Limits, metrics::ConnectionEnd};
+use crate::{error::causes, limits::Limits, metrics::ConnectionEnd};
 
 /// How connections speak HTTP: 1.1, or 2 with prior knowledge.
 #[derive(Clone)]
@@ -103,8 +103,7 @@ impl Http {
 
 /// What an error of the connection says of its end. None of them is the server's fault.
 pub(super) fn end_of(error: &(dyn Error + 'static)) -> ConnectionEnd {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    for cause in causes {
+    for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<hyper::Error>()
             && (error.is_timeout() || error.is_incomplete_message() || error.is_closed())
         {

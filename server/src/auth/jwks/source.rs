@@ -19,6 +19,7 @@ use hyper_util::{
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Fetching, set::KeySet};
+use crate::error::causes;
 
 type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
@@ -43,7 +44,7 @@ impl Source {
                 return spawn_blocking(move || read(&path, max_bytes)).await.map_err(|error| error.to_string())?;
             }
         };
-        KeySet::parse(&bytes.map_err(|error| causes(&*error))?)
+        KeySet::parse(&bytes.map_err(|error| chain(&*error))?)
     }
 }
 
@@ -85,7 +86,6 @@ fn http() -> Result<Http, Box<dyn Error + Send + Sync>> {
 }
 
 /// An error with its causes: what a client of HTTP says is only that it didn't go well.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
