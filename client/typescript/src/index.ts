@@ -1,1 +1,4 @@
-export type { Poke, PublishRequest } from "./gen/poke/v1/poke_pb.js";
+export * from "./client.js";
+export { encodedSize } from "./data.js";
+export { PokeError, type PokeErrorOptions, type Violation } from "./error.js";
+export type * from "./types.js";

@@ -1,0 +1,47 @@
+/** What is wrong with one field of a request. */
+export interface Violation {
+  /** The field's path, for example "data.tracks[3].id". */
+  field: string;
+  /** What is wrong with it. */
+  description: string;
+}
+
+/** What a {@link PokeError} is made of. */
+export interface PokeErrorOptions {
+  reason?: string | undefined;
+  isFinal?: boolean | undefined;
+  retryDelay?: number | undefined;
+  violations?: Violation[] | undefined;
+  httpStatus?: number | undefined;
+  cause?: unknown;
+}
+
+/** Why something failed. */
+export class PokeError extends Error {
+  override readonly name = "PokeError";
+  /**
+   * A code of gRPC, for example "INVALID_ARGUMENT". "UNAVAILABLE" and "DEADLINE_EXCEEDED" from a publish mean that the
+   * outcome is unknown: the same idempotency key may be used again. "CANCELLED": the program itself has given up.
+   */
+  readonly code: string;
+  /** The exact cause in UPPER_SNAKE, from the table of errors in poke.proto. Only the server's own errors have one. */
+  readonly reason: string | undefined;
+  /** True when the same call would fail again. */
+  readonly isFinal: boolean;
+  /** Milliseconds after which the server asks to come back, at the earliest. */
+  readonly retryDelay: number | undefined;
+  /** What is wrong with the input, field by field. */
+  readonly violations: Violation[];
+  /** The HTTP status of an answer that wasn't gRPC: that of a proxy, or of something that isn't Multicast Poke. */
+  readonly httpStatus: number | undefined;
+
+  constructor(code: string, message: string, options: PokeErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.reason = options.reason;
+    this.isFinal = options.isFinal ?? true;
+    this.retryDelay = options.retryDelay;
+    this.violations = options.violations ?? [];
+    this.httpStatus = options.httpStatus;
+  }
+}
