@@ -1,0 +1,48 @@
+import { test as base } from "@playwright/test";
+import { Server, type ServerOptions } from "./server.js";
+import { Site } from "./site.js";
+
+export { expect } from "@playwright/test";
+
+/** What a project, or `test.use`, chooses. */
+export interface Options {
+  /** Whether servers speak TLS, which gives a browser HTTP/2; in clear text they speak HTTP/1.1. */
+  tls: boolean;
+  /** Settings of `server`: see {@link ServerOptions}. */
+  settings: NonNullable<ServerOptions["settings"]>;
+}
+
+interface Fixtures {
+  /** Starts a server that lives as long as the test. `tls` is the project's unless it is given. */
+  startServer: (options?: ServerOptions) => Promise<Server>;
+  /** A server for this test alone. */
+  server: Server;
+}
+
+/** Playwright's `test` with real servers for each test, and with pages of another origin. */
+export const test = base.extend<Options & Fixtures, { site: Site }>({
+  tls: [false, { option: true }],
+  settings: [{}, { option: true }],
+  startServer: async ({ tls }, use, testInfo) => {
+    const servers: Server[] = [];
+    await use(async (options = {}) => {
+      const server = await Server.start({ tls, ...options });
+      servers.push(server);
+      return server;
+    });
+    for (const server of servers) {
+      if (testInfo.status !== testInfo.expectedStatus) console.log(server.log.slice(-40).join("\n"));
+      await server.stop();
+    }
+  },
+  server: async ({ startServer, settings }, use) => use(await startServer({ settings })),
+  site: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the needed fixtures from it
+    async ({}, use) => {
+      const site = await Site.start();
+      await use(site);
+      await site.stop();
+    },
+    { scope: "worker" },
+  ],
+});
