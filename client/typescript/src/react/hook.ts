@@ -1,0 +1,62 @@
+"use client";
+
+import { useCallback, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react";
+import type { Audience, EndedReceived, GapReceived, PokeReceived } from "../types.js";
+import { Listening, type ListeningState, type PokeStatus, type Target } from "./listening.js";
+import { useClientSource } from "./provider.js";
+
+export type { PokeStatus };
+
+/** What a component may want beside pokes. */
+export interface MulticastPokeOptions {
+  /** Something was missed: reload after `gap.reloadAfter` milliseconds. */
+  onGap?: ((gap: GapReceived) => void) | undefined;
+  /** There is no more of this interest. */
+  onEnded?: ((ended: EndedReceived) => void) | undefined;
+  /** Start with the newest poke that the server keeps. It counts when listening starts. */
+  latest?: boolean | undefined;
+  /** Default "everyone". With "customer": the pokes to the customer whose token the client has. */
+  audience?: Audience | undefined;
+}
+
+/** What {@link useMulticastPoke} gives to a component. */
+export interface MulticastPoke extends ListeningState {
+  /** Listens, until it is stopped, the interest ends, or the component goes. A second call changes nothing. */
+  startPoke: () => void;
+  /** Stops listening. Without a start it does nothing. */
+  stopPoke: () => void;
+}
+
+/**
+ * Listens to one interest with the client of the nearest `PokeProvider`, and calls `handlePoke` for each poke.
+ *
+ * Nothing is listened to before `startPoke`, which is called in an effect that returns `stopPoke`, or when the customer does
+ * something. Both stay the same function until the interest or the client is another. With another interest, what was started
+ * goes on with that one. The newest `handlePoke` is called, and needs no `useCallback`.
+ */
+export function useMulticastPoke(
+  domain: string,
+  filter: string,
+  handlePoke: (poke: PokeReceived) => void,
+  options: MulticastPokeOptions = {},
+): MulticastPoke {
+  const source = useClientSource();
+  const { onGap, onEnded, latest, audience = "everyone" } = options;
+  const target = useMemo<Target>(
+    () => ({ source, interest: { domain, filter, audience } }),
+    [source, domain, filter, audience],
+  );
+  const [listening] = useState(() => new Listening());
+
+  // Before any effect that may start it.
+  useInsertionEffect(() => {
+    listening.callbacks = { onPoke: handlePoke, onGap, onEnded, latest };
+  });
+  useEffect(() => listening.attach(target), [listening, target]);
+
+  const read = () => listening.state(target);
+  const state = useSyncExternalStore(listening.watch, read, read);
+  const startPoke = useCallback(() => listening.start(target), [listening, target]);
+  const stopPoke = useCallback(() => listening.stop(target), [listening, target]);
+  return { ...state, startPoke, stopPoke };
+}

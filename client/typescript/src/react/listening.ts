@@ -1,0 +1,146 @@
+"use client";
+
+import type { Handlers } from "../client.js";
+import { PokeError } from "../error.js";
+import type { EndedReceived, GapReceived, Interest, PokeReceived, RejectedReceived } from "../types.js";
+import type { ClientSource } from "./source.js";
+
+/**
+ * - `idle`: not started, or stopped
+ * - `connecting`: started, and not live yet
+ * - `live`: pokes come
+ * - `reconnecting`: no stream at the moment, or the server asks to come back later; the client tries again by itself
+ * - `ended`: there is no more of the interest
+ * - `failed`: no retry can help; `error` says why
+ */
+export type PokeStatus = "idle" | "connecting" | "live" | "reconnecting" | "ended" | "failed";
+
+/** What a component shows. */
+export interface ListeningState {
+  status: PokeStatus;
+  /** The newest poke of this interest. */
+  lastPoke: PokeReceived | undefined;
+  /** Why it failed, or what it reconnects after. */
+  error: PokeError | undefined;
+}
+
+/** What is called, as of the component's last render. */
+export interface Callbacks {
+  onPoke: (poke: PokeReceived) => void;
+  onGap: ((gap: GapReceived) => void) | undefined;
+  onEnded: ((ended: EndedReceived) => void) | undefined;
+  latest: boolean | undefined;
+}
+
+/** What one hook listens to. It is another one whenever the client or the interest is. */
+export interface Target {
+  readonly source: ClientSource;
+  readonly interest: Interest;
+}
+
+const IDLE: ListeningState = { status: "idle", lastPoke: undefined, error: undefined };
+
+/**
+ * The listening of one hook. To be *started* is a wish of the program, and to be *attached* to a target is up to React, which
+ * can detach and attach again at will. There is something to stop exactly while both hold.
+ */
+export class Listening {
+  /** Set by each render that React keeps. */
+  callbacks: Callbacks | undefined;
+  #started = false;
+  #target: Target | undefined;
+  #stop: (() => void) | undefined;
+  #state = IDLE;
+  #stateOf: Target | undefined;
+  readonly #watchers = new Set<() => void>();
+
+  /** The state of a target; that of an earlier one is never shown for it. */
+  state(target: Target): ListeningState {
+    return target === this.#stateOf ? this.#state : IDLE;
+  }
+
+  /** Calls `watcher` when the state has changed. */
+  watch = (watcher: () => void): (() => void) => {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  };
+
+  /** The component is there, and this is its target. Returns what takes that back. */
+  attach(target: Target): () => void {
+    this.#target = target;
+    if (this.#started) this.#open(target);
+    return () => {
+      this.#target = undefined;
+      this.#close();
+    };
+  }
+
+  /** Listens, if it doesn't already. Before the component is there it is a wish; for a target of the past, nothing. */
+  start(target: Target): void {
+    if (this.#target && this.#target !== target) return;
+    this.#started = true;
+    if (this.#target && !this.#stop) this.#open(target);
+  }
+
+  /** Stops, if it was started. */
+  stop(target: Target): void {
+    if (!this.#started || (this.#target && this.#target !== target)) return;
+    this.#started = false;
+    this.#close();
+    this.#set(target, { status: "idle", error: undefined });
+  }
+
+  #open(target: Target): void {
+    this.#set(target, { status: "connecting", error: undefined });
+    try {
+      this.#stop = target.source.get().listen(target.interest, this.#handlers(target), { latest: this.callbacks?.latest });
+    } catch (error) {
+      if (!(error instanceof PokeError)) throw error;
+      this.#over(target, "failed", error);
+    }
+  }
+
+  #close(): void {
+    const stop = this.#stop;
+    this.#stop = undefined;
+    stop?.();
+  }
+
+  /** Nothing follows: it can only be started anew. */
+  #over(target: Target, status: PokeStatus, error?: PokeError): void {
+    this.#started = false;
+    this.#close();
+    this.#set(target, { status, error });
+  }
+
+  #handlers(target: Target): Handlers {
+    return {
+      onLive: () => this.#set(target, { status: "live", error: undefined }),
+      onReconnecting: ({ cause }) => this.#set(target, { status: "reconnecting", error: cause }),
+      onPoke: (poke) => {
+        this.#set(target, { lastPoke: poke });
+        this.callbacks?.onPoke(poke);
+      },
+      onGap: (gap) => this.callbacks?.onGap?.(gap),
+      onRejected: (rejected) => {
+        if (rejected.isFinal) this.#over(target, "failed", refusal(rejected));
+        else this.#set(target, { status: "reconnecting", error: refusal(rejected) });
+      },
+      onEnded: (ended) => {
+        this.#over(target, "ended");
+        this.callbacks?.onEnded?.(ended);
+      },
+      onError: (error) => this.#over(target, "failed", error),
+    };
+  }
+
+  #set(target: Target, change: Partial<ListeningState>): void {
+    this.#state = { ...this.state(target), ...change };
+    this.#stateOf = target;
+    for (const watcher of this.#watchers) watcher();
+  }
+}
+
+function refusal({ code, reason, message, isFinal }: RejectedReceived): PokeError {
+  return new PokeError(code, message, { reason, isFinal });
+}
