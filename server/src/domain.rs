@@ -63,6 +63,8 @@ impl Settings {
 pub struct Domain {
     /// To whom its pokes go.
     pub audience: Audience,
+    /// How fast may be published to it.
+    pub rates: Rates,
     /// What each of its interests may retain, and the idempotency keys used in it.
     pub allowance: Allowance,
 }
@@ -70,7 +72,7 @@ pub struct Domain {
 impl Domain {
     fn new(settings: &Settings) -> Arc<Self> {
         let allowance = Allowance::new(settings.retention, settings.idempotency_keys).with_rates(settings.rates);
-        Arc::new(Self { audience: settings.audience, allowance })
+        Arc::new(Self { audience: settings.audience, rates: settings.rates, allowance })
     }
 }
 
@@ -125,6 +127,17 @@ impl Domains {
     pub fn get(&self, name: &str) -> Option<Arc<Domain>> {
         let table = self.table.read();
         table.named.get(name).or(table.open.as_ref()).cloned()
+    }
+
+    /// Each domain by its name, in order; the last may be what holds for every other name.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Option<String>, Arc<Domain>)> {
+        let table = self.table.read();
+        let named = table.named.iter().map(|(name, domain)| (Some(name.clone()), Arc::clone(domain)));
+        let mut all: Vec<_> = named.collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all.extend(table.open.iter().map(|domain| (None, Arc::clone(domain))));
+        all
     }
 
     /// Lets go the idempotency keys whose window has passed. Answers how many stay.

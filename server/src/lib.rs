@@ -6,6 +6,7 @@ pub mod backplane;
 mod changes;
 pub mod config;
 pub mod connection;
+pub mod console;
 pub mod domain;
 mod drain;
 pub mod error;

@@ -9,7 +9,7 @@ use std::{
 use poke_server::{
     auth::NewKey,
     config::{Address, Invocation, Task, Usage},
-    limits, log,
+    console, limits, log,
     server::Server,
 };
 use tokio::{
@@ -139,6 +139,11 @@ fn announce(server: &Server, dev: bool) -> io::Result<()> {
     }
     if let Some(admin) = server.admin_address() {
         say(&format!("admin on {}\n", url(admin, false)))?;
+    }
+    // No browser opens a UNIX socket.
+    let pages = server.addresses().filter(|address| matches!(address, Address::Tcp(_)));
+    if let Some(address) = pages.take(usize::from(server.has_console())).next() {
+        say(&format!("console on {}{}\n", url(address, server.speaks_tls()), console::PATH))?;
     }
     let addresses: Vec<_> = server.addresses().map(|address| url(address, server.speaks_tls())).collect();
     let admin = server.admin_address().map(|admin| tracing::field::display(url(admin, false)));

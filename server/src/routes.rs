@@ -1,4 +1,4 @@
-//! What the port serves: pokes, health, reflection; and the rules for browsers.
+//! What the port serves: pokes, health, reflection, the console; and the rules for browsers.
 
 use std::{
     convert::Infallible,
@@ -24,6 +24,7 @@ use crate::{
     backplane::Backplane,
     config::{self, Config},
     connection::Inbound,
+    console::Console,
     service::{self, Answer, PokeService},
     stream::Chunk,
     wire::Bridge,
@@ -76,13 +77,17 @@ pub fn front<B: Backplane>(
     pokes: PokeService<B>,
     health: HealthServer<impl Health>,
     others: Routes,
+    console: Option<Console<B>>,
 ) -> Result<Front<B>, tonic_reflection::server::Error> {
     let mut routes = add(others, health);
     if config.reflection {
         routes = add(routes, reflection().build_v1()?);
         routes = add(routes, reflection().build_v1alpha()?);
     }
-    let routes = Routes::from(routes.into_axum_router().fallback_service(service_fn(nowhere))).prepare();
+    // Behind all routes, so that it costs calls nothing.
+    let console = console.map(Arc::new);
+    let elsewhere = service_fn(move |request| elsewhere(request, console.clone()));
+    let routes = Routes::from(routes.into_axum_router().fallback_service(elsewhere)).prepare();
     let services = Services { pokes, others: routes };
     Ok(Front(Arc::new(Inner { pages: cors(&config.cors).layer(services.clone()), services })))
 }
@@ -193,10 +198,17 @@ impl<B: Backplane> http_body::Body for Page<B> {
     }
 }
 
-/// The answer to a request for a path that isn't served, in the protocol that it speaks.
-async fn nowhere<B>(request: Request<B>) -> Result<Response<Body>, Infallible> {
+/// The console, if there is one; else the answer to a request for a path that isn't served, in the protocol that it speaks.
+async fn elsewhere<B: Backplane, Q>(
+    request: Request<Q>,
+    console: Option<Arc<Console<B>>>,
+) -> Result<Response<Body>, Infallible> {
     let (head, _) = request.into_parts();
-    Ok(service::unknown_method(&head).map(Body::new))
+    let console = match &console {
+        Some(console) => console.answer(&head).await,
+        None => None,
+    };
+    Ok(console.map_or_else(|| service::unknown_method(&head).map(Body::new), |answer| answer.map(Body::new)))
 }
 
 /// With the descriptors of error details as well, so that grpcurl can print them.

@@ -15,6 +15,7 @@ use crate::{
         Acceptor, BindError, Connections, Listener,
         tls::{Flaws, Tls},
     },
+    console::{Console, Viewers},
     drain::Drain,
     hosts::LocalNames,
     limits::{self, Limits},
@@ -103,6 +104,12 @@ impl Server {
         self.listeners.iter().map(Listener::address)
     }
 
+    /// Whether the console is served.
+    #[must_use]
+    pub fn has_console(&self) -> bool {
+        self.config.console.enabled
+    }
+
     /// Whether clients over TCP must speak TLS.
     #[must_use]
     pub fn speaks_tls(&self) -> bool {
@@ -163,8 +170,14 @@ impl Server {
             always.spawn(async move { acceptor.run(&listener).await });
         }
 
+        let console = config.console.enabled.then(|| {
+            // A server that is called by its machine's own names alone is for whoever is on it.
+            let viewers = if local_names { Viewers::Anyone } else { Viewers::Admins };
+            let (domains, auth) = (Arc::clone(&domains), Arc::clone(&auth));
+            Console::new(&config, viewers, domains, auth, Arc::clone(&streams), Arc::clone(&memory))
+        });
         let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits, memory);
-        let front = routes::front(&config, pokes, health_service, others)?;
+        let front = routes::front(&config, pokes, health_service, others, console)?;
         let mut accepting = JoinSet::new();
         for listener in listeners {
             // No page reaches a UNIX socket, and its clients have no name to call it by.

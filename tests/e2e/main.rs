@@ -6,6 +6,7 @@ mod auth;
 mod auth_life;
 mod command;
 mod connect;
+mod console;
 mod contract_publish;
 mod contract_subscribe;
 mod customers;

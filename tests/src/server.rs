@@ -45,10 +45,22 @@ impl Server {
         let folder = new_folder();
         let file = folder.join("poke.toml");
         fs::write(&file, config.file()).expect("the temporary folder is writable");
-        let mut child = Command::new(binary("poke-server"))
-            .arg("--config")
-            .arg(&file)
-            .args(["--listen.addresses", config.address(), "--admin.listen", "127.0.0.1:0"])
+        let mut command = Command::new(binary("poke-server"));
+        command.arg("--config").arg(&file);
+        Self::spawn(command, config.address(), folder).await
+    }
+
+    /// Starts a server without a configuration, as a developer does, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    pub async fn start_in_development() -> Self {
+        Self::spawn(Command::new(binary("poke-server")), "127.0.0.1:0", new_folder()).await
+    }
+
+    async fn spawn(mut command: Command, address: &str, folder: PathBuf) -> Self {
+        let mut child = command
+            .args(["--listen.addresses", address, "--admin.listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -221,6 +221,16 @@ impl Auth {
         }
     }
 
+    /// Who may do what in a domain, or in each that has no name of its own in the configuration.
+    #[must_use]
+    pub fn access(&self, domain: Option<&str>) -> Option<Access> {
+        let rules = self.rules();
+        match domain {
+            Some(name) => rules.domains.get(name).cloned(),
+            None => rules.others.clone(),
+        }
+    }
+
     /// Whether what a caller has proved is still something to be known by.
     ///
     /// # Errors

@@ -14,7 +14,18 @@ impl Config {
         let others = self.domains.others.iter().map(|domain| (OTHERS, domain));
         let named = self.domains.named.iter().map(|(name, domain)| (name.as_str(), domain));
         let of_domains = named.chain(others).flat_map(|(name, domain)| self.cautions_of(name, domain));
-        of_domains.chain(self.caution_of_memory(self.limits.memory.bytes())).collect()
+        let others = self.caution_of_memory(self.limits.memory.bytes()).into_iter().chain(self.caution_of_console());
+        of_domains.chain(others).collect()
+    }
+
+    fn caution_of_console(&self) -> Option<String> {
+        // Without a file, where all is open to this machine, so is that.
+        let is_open = self.domains.others.as_ref() == Some(&self.each_domain.opened());
+        let nobody = self.auth.admins.is_empty() && !is_open;
+        (self.console.enabled && nobody).then(|| {
+            "console.enabled: nobody may see the server's state in it, as nobody administers. List who does: admins"
+                .into()
+        })
     }
 
     fn caution_of_memory(&self, bound: Option<usize>) -> Option<String> {
@@ -83,8 +94,19 @@ mod tests {
     }
 
     #[test]
+    fn a_console_that_shows_nothing_to_anyone_is_told() {
+        let told = |config: &Config| config.cautions().iter().any(|caution| caution.starts_with("console.enabled"));
+        assert!(!told(&Config::dev()) && !told(&Config::default()));
+        let mut config = Config::default();
+        config.console.enabled = true;
+        assert!(told(&config));
+        config.auth.admins = vec![crate::auth::Principal::Key("ops".into())];
+        assert!(!told(&config));
+    }
+
+    #[test]
     fn what_nobody_can_use_and_what_anybody_can_is_told() {
-        let mut config = Config { domains: Default::default(), ..Config::dev() };
+        let mut config = Config { domains: Default::default(), ..Config::default() };
         config.domains.named.insert("A".into(), domain::Settings::default());
         assert_eq!(config.cautions().len(), 2, "{:?}", config.cautions());
         let letters = domain::Settings { audience: Audience::Customer, access: Access::open(), ..Default::default() };

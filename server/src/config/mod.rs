@@ -25,6 +25,7 @@ pub use self::{
     log_level::LogLevel,
     mistake::{Mistake, Mistakes, Place},
     origin::{Origin, is_loopback},
+    print::Bound,
     source::Source,
 };
 use crate::{auth, connection::tls, domain, limits::Limits, registry, stream};
@@ -52,6 +53,8 @@ pub struct Config {
     pub drain: Drain,
     /// Which pages may call from a browser.
     pub cors: Cors,
+    /// The page for people.
+    pub console: Console,
     /// Whether gRPC reflection is served.
     pub reflection: bool,
     /// What is logged, and how.
@@ -73,6 +76,7 @@ impl Default for Config {
             limits: Limits::default(),
             drain: Drain::default(),
             cors: Cors::default(),
+            console: Console::default(),
             reflection: true,
             log: Log::default(),
             domains: Domains::default(),
@@ -95,6 +99,7 @@ impl Config {
     pub fn dev() -> Self {
         let mut config = Self::default();
         config.cors.origins = vec![Origin::Loopback];
+        config.console.enabled = true;
         // Who measures or plays on their own machine mustn't find a bound of production.
         (config.each_domain.rates.publisher, config.each_domain.rates.domain) = (None, None);
         config.domains.others = Some(config.each_domain.opened());
@@ -181,6 +186,13 @@ impl Default for Drain {
 pub struct Cors {
     /// Their origins.
     pub origins: Vec<Origin>,
+}
+
+/// The page for people.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Console {
+    /// Whether it is served.
+    pub enabled: bool,
 }
 
 /// What is logged, and how.

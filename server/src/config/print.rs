@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use serde::Serialize;
+
 use super::{
     Config,
     file::OTHERS,
@@ -10,10 +12,36 @@ use super::{
     table::{domain_settings, file_settings, issuer_settings, key_setting, settings},
 };
 
+/// One bound, as people read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// The setting's name in the file.
+    pub name: &'static str,
+    /// What it is set to, as it is written there, without quotes.
+    pub value: String,
+    /// What it does, and why its default is what it is.
+    pub reason: &'static str,
+}
+
+/// The sections with bounds in them. The others say where and who.
+const BOUNDS: [&str; 5] = ["limits.", "rates.", "retention.", "stream.", "drain."];
+
 /// The width of comments.
 const WIDTH: usize = 100;
 
 impl Config {
+    /// Everything that bounds what clients may do.
+    #[must_use]
+    pub fn bounds(&self) -> Vec<Bound> {
+        let settings = settings().into_iter();
+        let bounds = settings.filter(|setting| BOUNDS.iter().any(|section| setting.key.starts_with(section)));
+        let shown = |setting: Setting<Self>| {
+            let value = setting.show(self).trim_matches('"').to_owned();
+            Bound { name: setting.key, value, reason: setting.help }
+        };
+        bounds.map(shown).collect()
+    }
+
     /// The configuration as TOML with comments. Reads back to the same.
     #[must_use]
     pub fn to_toml(&self) -> String {

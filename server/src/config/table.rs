@@ -192,6 +192,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("cors.origins", List(Text("origins (https://app.example.com), \"loopback\" or \"*\"")),
             |c| &mut c.cors.origins,
             "Pages that may call from a browser. None by default: name yours."),
+        setting("console.enabled", Switch, |c| &mut c.console.enabled,
+            "Serve the console, a page for operators, at /console of each address. It shows the server's state to `admins` \
+             alone, and watches and publishes with what its user may. Off, as apps have no use for it on the port that they \
+             reach; on in development, where everyone on this machine sees all of it."),
         setting("reflection", Switch, |c| &mut c.reflection,
             "Serve gRPC reflection, for grpcurl and the like. On: the contract is public."),
 

@@ -81,15 +81,21 @@ impl Memory {
     /// healthy server needs to be told anything. What is open is never cut.
     #[must_use]
     pub fn has_room_for(&self, what: Shed) -> bool {
+        let refuses = self.refuses(what);
+        if refuses {
+            self.metrics.shed.inc(what);
+        }
+        !refuses
+    }
+
+    /// Whether this is refused just now.
+    #[must_use]
+    pub fn refuses(&self, what: Shed) -> bool {
         let enough = match what {
             Shed::Stream => Shortage::Streams,
             Shed::Call | Shed::Connection => Shortage::Everything,
         };
-        let has_room = self.shortage.load(Relaxed) < enough as u8;
-        if !has_room {
-            self.metrics.shed.inc(what);
-        }
-        has_room
+        self.shortage.load(Relaxed) >= enough as u8
     }
 
     /// Measures. Runs until it is dropped.

@@ -45,6 +45,12 @@ impl<L: Label> By<L> {
         self.counters[label.index()].get()
     }
 
+    /// What has been counted so far, whatever the label.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counters.iter().map(Counter::get).sum()
+    }
+
     /// All of them at zero, registered as one family.
     pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let family = Family::<[(&str, &str); 1], Counter>::default();

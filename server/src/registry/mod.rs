@@ -83,6 +83,12 @@ impl Allowance {
         Self { meter: is_bounded.then(|| Mutex::new(Meter::new(rates))), ..self }
     }
 
+    /// What each interest retains.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// Charges a publisher, and the domain, with one poke or end.
     fn charge(&self, publisher: &str, now: Instant) -> Result<(), TooFast> {
         self.meter.as_ref().map_or(Ok(()), |meter| meter.lock().take(publisher, now))
