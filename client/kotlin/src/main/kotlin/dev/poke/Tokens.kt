@@ -1,0 +1,64 @@
+package dev.poke
+
+import kotlin.coroutines.cancellation.CancellationException
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+
+/** Bearer tokens: none, one for ever, or from a provider that is asked again when one is no longer accepted. */
+internal class Tokens(
+    private val fixed: String?,
+    private val provider: (suspend () -> String)?,
+    private val clock: () -> Moment,
+) {
+    private var newest: Pair<Moment, String>? = null
+
+    /** Held while a token is fetched, so that all calls share one fetch. */
+    private val fetching = Mutex()
+
+    /** Whether there can be another token than the one that was refused. */
+    val canRefresh: Boolean get() = provider != null
+
+    init {
+        fixed?.let(::check)
+    }
+
+    /** Calls once, or a second time with a new token if the first one is no longer accepted. See [get] for [stale]. */
+    suspend fun <T> authorized(stale: Moment?, call: suspend (token: String?) -> T): T {
+        val started = clock()
+        try {
+            return call(get(stale))
+        } catch (refused: PokeException) {
+            if (refused.remedy != Remedy.REFRESH_TOKEN || !canRefresh) throw refused.onceOnly()
+        }
+        try {
+            return call(get(started))
+        } catch (refused: PokeException) {
+            throw refused.onceOnly()
+        }
+    }
+
+    /** The token for a call. One that was fetched at or before [stale] is fetched anew. */
+    private suspend fun get(stale: Moment?): String? {
+        val provider = provider ?: return fixed
+        return fetching.withLock {
+            newest?.takeIf { (fetchedAt, _) -> stale == null || fetchedAt > stale }?.second
+                ?: fetch(provider).also { newest = clock() to it }
+        }
+    }
+
+    private suspend fun fetch(provider: suspend () -> String): String {
+        val token = try {
+            provider()
+        } catch (cancelled: CancellationException) {
+            throw cancelled
+        } catch (problem: Exception) {
+            throw PokeException(PokeException.Kind.TOKEN, "its provider failed", problem, remedy = Remedy.RETRY)
+        }
+        return check(token)
+    }
+
+    private fun check(token: String): String {
+        if (token.all { it in '!'..'~' || it == ' ' }) return token
+        throw PokeException(PokeException.Kind.CONFIG, "a token must be printable ASCII")
+    }
+}

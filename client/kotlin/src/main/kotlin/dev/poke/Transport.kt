@@ -1,0 +1,276 @@
+package dev.poke
+
+import com.connectrpc.Codec
+import com.connectrpc.ConnectErrorDetail
+import com.connectrpc.ConnectException
+import com.connectrpc.ErrorDetailParser
+import com.connectrpc.AnyError
+import com.connectrpc.MethodSpec
+import com.connectrpc.ProtocolClientConfig
+import com.connectrpc.ResponseMessage
+import com.connectrpc.SerializationStrategy
+import com.connectrpc.StreamType
+import com.connectrpc.impl.ProtocolClient
+import com.connectrpc.okhttp.ConnectOkHttpClient
+import com.connectrpc.protocols.NetworkProtocol
+import com.google.protobuf.InvalidProtocolBufferException
+import com.google.protobuf.MessageLite
+import dev.poke.v1.EndInterestRequest
+import dev.poke.v1.EndInterestResponse
+import dev.poke.v1.PublishRequest
+import dev.poke.v1.PublishResponse
+import dev.poke.v1.SubscribeRequest
+import dev.poke.v1.SubscribeResponse
+import java.io.EOFException
+import java.io.IOException
+import java.net.NoRouteToHostException
+import java.net.SocketTimeoutException
+import java.net.UnknownHostException
+import java.security.cert.CertificateException
+import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
+import javax.net.ssl.SSLHandshakeException
+import javax.net.ssl.SSLPeerUnverifiedException
+import kotlin.reflect.KClass
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.toJavaDuration
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+import okhttp3.ConnectionPool
+import okhttp3.Dispatcher
+import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
+import okhttp3.Interceptor
+import okhttp3.OkHttpClient
+import okhttp3.Protocol as HttpProtocol
+import okhttp3.Response
+import okio.Buffer
+import okio.BufferedSource
+import okio.ByteString.Companion.toByteString
+
+/** What is spoken with the server. */
+public enum class Protocol {
+    /** gRPC, over HTTP/2. */
+    GRPC,
+
+    /** gRPC-Web, which also passes proxies that speak HTTP/1.1. */
+    GRPC_WEB,
+}
+
+/** What a call delivers. */
+internal sealed interface Signal {
+    class Message(val response: SubscribeResponse) : Signal
+
+    /** A message came that can't be read. The call goes on, but nobody knows what it was. */
+    class Undecodable(val error: Exception) : Signal
+
+    /** The server has closed the call with OK. */
+    data object Closed : Signal
+
+    class Failed(val error: PokeException) : Signal
+}
+
+/** Opens connections, and holds the one that new calls use. */
+internal interface Transport {
+    fun current(): Link
+
+    /** No new call uses [link] any more: its server has said GOAWAY, or nothing comes through it. The calls on it go on. */
+    fun retire(link: Link)
+
+    fun close()
+}
+
+/** A connection, which its first call opens. Calls that fail throw [PokeException]; cancelling the coroutine cancels the call. */
+internal interface Link {
+    /** The messages of a call, until it ends with OK. It reads no further than they are taken. */
+    fun subscribe(request: SubscribeRequest, token: String?): Flow<Signal>
+
+    suspend fun publish(request: PublishRequest, token: String?): PublishResponse
+
+    suspend fun endInterest(request: EndInterestRequest, token: String?): EndInterestResponse
+}
+
+/** How long a connection may take to open. It leaves time for a second attempt within the deadline of a publish. */
+private val CONNECT_TIMEOUT = 4.seconds
+
+/** How soon a connection that has died in silence fails, without waiting for the watchdog. */
+private val PING_INTERVAL = 20.seconds
+
+/** Calls at once. OkHttp's own bound of 5 to a host would let streams hold publishes back. */
+private const val MAX_CALLS = 128
+
+/** Connect's Kotlin library over OkHttp. */
+internal class ConnectTransport(
+    url: String,
+    private val protocol: Protocol,
+    configure: OkHttpClient.Builder.() -> Unit,
+) : Transport {
+    private val url = checked(url)
+    private val threads = Executors.newCachedThreadPool { Thread(it, "poke").apply { isDaemon = true } }
+    private val http = OkHttpClient.Builder()
+        .dispatcher(Dispatcher(threads).apply { maxRequests = MAX_CALLS; maxRequestsPerHost = MAX_CALLS })
+        .protocols(protocols())
+        .connectTimeout(CONNECT_TIMEOUT.toJavaDuration())
+        // A stream is silent for as long as there is nothing to say. The watchdog knows how long that may be.
+        .readTimeout(0, TimeUnit.SECONDS)
+        .writeTimeout(0, TimeUnit.SECONDS)
+        .pingInterval(PING_INTERVAL.toJavaDuration())
+        .followRedirects(false)
+        .addInterceptor(Interceptor(::grpcAlone))
+        .apply(configure)
+        .build()
+    private var current: ConnectLink? = null
+
+    /** Each link has a pool of its own, so that leaving it is leaving its connection. */
+    @Synchronized
+    override fun current(): Link = current ?: run {
+        val client = http.newBuilder().connectionPool(ConnectionPool(1, 1, TimeUnit.MINUTES)).build()
+        ConnectLink(client, url, protocol).also { current = it }
+    }
+
+    @Synchronized
+    override fun retire(link: Link) {
+        if (link === current) current = null
+    }
+
+    override fun close() {
+        http.dispatcher.cancelAll()
+        threads.shutdown()
+        (current() as ConnectLink).http.connectionPool.evictAll()
+    }
+
+    private fun protocols() = when {
+        url.startsWith("https:") -> listOf(HttpProtocol.HTTP_2, HttpProtocol.HTTP_1_1)
+        protocol == Protocol.GRPC -> listOf(HttpProtocol.H2_PRIOR_KNOWLEDGE)
+        else -> listOf(HttpProtocol.HTTP_1_1)
+    }
+}
+
+/** What can never work is refused at once. The URL isn't repeated, since it may hold a password. */
+private fun checked(url: String): String {
+    fun refuse(problem: String): Nothing = throw PokeException(PokeException.Kind.CONFIG, problem)
+    val parsed = url.toHttpUrlOrNull() ?: refuse("the URL must be https://HOST or http://HOST:PORT")
+    if (parsed.username.isNotEmpty() || parsed.password.isNotEmpty()) {
+        refuse("the URL must hold no user and no password: a token says who calls")
+    }
+    if (parsed.encodedPath != "/" || parsed.query != null || parsed.fragment != null) {
+        refuse("the URL must end after the host and its port")
+    }
+    return parsed.toString()
+}
+
+/** An answer that isn't gRPC: libraries make up a code for it, so the HTTP status has to decide. */
+private class HttpAnswer(val status: Int) : IOException("HTTP $status without gRPC")
+
+private fun grpcAlone(chain: Interceptor.Chain): Response {
+    val response = chain.proceed(chain.request())
+    val isGrpc = response.header("content-type").orEmpty().startsWith("application/grpc")
+    if (response.header("grpc-status") != null) return response.newBuilder().code(200).build()
+    if (response.code == 200 && isGrpc) return response
+    response.close()
+    throw HttpAnswer(response.code)
+}
+
+private class ConnectLink(val http: OkHttpClient, url: String, protocol: Protocol) : Link {
+    private val client = ProtocolClient(
+        ConnectOkHttpClient(http),
+        ProtocolClientConfig(
+            host = url,
+            serializationStrategy = Messages,
+            networkProtocol = if (protocol == Protocol.GRPC) NetworkProtocol.GRPC else NetworkProtocol.GRPC_WEB,
+            // Without a bound on what it unpacks to, no compressed message is asked for.
+            compressionPools = emptyList(),
+            ioCoroutineContext = Dispatchers.IO,
+            timeoutOracle = { null },
+        ),
+    )
+
+    override fun subscribe(request: SubscribeRequest, token: String?): Flow<Signal> = flow {
+        val stream = client.serverStream(headers(token), SUBSCRIBE)
+        val responses = stream.responseChannel()
+        try {
+            stream.sendAndClose(request)
+            for (signal in responses) emit(signal)
+        } catch (failed: ConnectException) {
+            throw failed.toPokeException()
+        } finally {
+            responses.cancel()
+        }
+    }
+
+    override suspend fun publish(request: PublishRequest, token: String?): PublishResponse = call(PUBLISH, request, token)
+
+    override suspend fun endInterest(request: EndInterestRequest, token: String?): EndInterestResponse =
+        call(END_INTEREST, request, token)
+
+    private suspend fun <I : Any, O : Any> call(method: MethodSpec<I, O>, request: I, token: String?): O =
+        when (val answer = client.unary(request, headers(token), method)) {
+            is ResponseMessage.Success -> answer.message
+            is ResponseMessage.Failure -> throw answer.cause.toPokeException()
+        }
+
+    private fun headers(token: String?): Map<String, List<String>> = buildMap {
+        put("user-agent", listOf("poke-client-kotlin/0.1.0"))
+        if (token != null) put("authorization", listOf("Bearer $token"))
+    }
+}
+
+private inline fun <reified I : Any, reified O : Any> method(name: String, type: StreamType) =
+    MethodSpec("poke.v1.PokeService/$name", I::class, O::class, type)
+
+private val SUBSCRIBE = method<SubscribeRequest, Signal>("Subscribe", StreamType.SERVER)
+private val PUBLISH = method<PublishRequest, PublishResponse>("Publish", StreamType.UNARY)
+private val END_INTEREST = method<EndInterestRequest, EndInterestResponse>("EndInterest", StreamType.UNARY)
+
+private fun ConnectException.toPokeException(): PokeException {
+    val causes = generateSequence(exception) { it.cause }.take(16).toList()
+    causes.firstNotNullOfOrNull { it as? HttpAnswer }?.let { return httpFailure(it.status, this) }
+    val isInsecure = causes.any { it is SSLHandshakeException || it is SSLPeerUnverifiedException || it is CertificateException }
+    val problem = message ?: causes.firstNotNullOfOrNull { it.message }.orEmpty()
+    if (isInsecure && causes.none { it is EOFException }) {
+        return PokeException(PokeException.Kind.TLS, problem, this, remedy = Remedy.RETRY)
+    }
+    val isUnreached = causes.any {
+        it is java.net.ConnectException || it is UnknownHostException || it is NoRouteToHostException ||
+            it is SocketTimeoutException
+    }
+    val code = if (isUnreached) Code.UNAVAILABLE else Code.of(code.value)
+    val details = details.firstOrNull()?.let { Details.parse(it.payload.toByteArray()) } ?: Details()
+    return failure(code, problem, details, exception)
+}
+
+/** Protobuf's lite messages for Connect. Its own extension for them isn't published where this is built. */
+private object Messages : SerializationStrategy {
+    override fun serializationName() = "proto"
+
+    @Suppress("UNCHECKED_CAST")
+    override fun <E : Any> codec(clazz: KClass<E>): Codec<E> = when (clazz) {
+        Signal::class -> MessageCodec { source ->
+            // A message that can't be read is a signal of its own: an error of the codec would look like one of the server.
+            try {
+                Signal.Message(SubscribeResponse.parseFrom(source.readByteArray()))
+            } catch (problem: InvalidProtocolBufferException) {
+                Signal.Undecodable(problem)
+            }
+        }
+        PublishResponse::class -> MessageCodec { PublishResponse.parseFrom(it.readByteArray()) }
+        EndInterestResponse::class -> MessageCodec { EndInterestResponse.parseFrom(it.readByteArray()) }
+        else -> MessageCodec { error("requests are not read") }
+    } as Codec<E>
+
+    override fun errorDetailParser() = object : ErrorDetailParser {
+        override fun parseDetails(bytes: ByteArray) = listOf(ConnectErrorDetail("google.rpc.Status", bytes.toByteString()))
+
+        override fun <E : Any> unpack(any: AnyError, clazz: KClass<E>): E? = null
+    }
+}
+
+private class MessageCodec<E : Any>(private val parse: (BufferedSource) -> E) : Codec<E> {
+    override fun encodingName() = "proto"
+
+    override fun serialize(message: E): Buffer = Buffer().write((message as MessageLite).toByteArray())
+
+    override fun deterministicSerialize(message: E): Buffer = serialize(message)
+
+    override fun deserialize(source: BufferedSource): E = parse(source)
+}
