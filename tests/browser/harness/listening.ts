@@ -1,0 +1,41 @@
+import { expect, type Page } from "@playwright/test";
+import type { Interest, ListenOptions, PokeEvent } from "multicast-poke";
+import type {} from "../pages/listener.js";
+import type { Server } from "./server.js";
+import type { Site } from "./site.js";
+
+/** The interest that most tests listen to. */
+export const PLAYLIST: Interest = { domain: "PLAYLIST", filter: "42" };
+
+/** Opens the page that listens, and waits until it is live. */
+export async function listen(
+  page: Page,
+  site: Site,
+  server: Pick<Server, "url">,
+  options: ListenOptions = {},
+): Promise<void> {
+  await page.goto(site.page("listener"));
+  const [url, interests] = [server.url, [PLAYLIST]];
+  await page.evaluate(({ url, interests, options }) => window.listener.listen(url, interests, options), {
+    url,
+    interests,
+    options,
+  });
+  await isTold(page, "live");
+}
+
+/** What a page was told so far, of one type. */
+export async function told<T extends PokeEvent["type"]>(page: Page, type: T): Promise<Extract<PokeEvent, { type: T }>[]> {
+  const events = await page.evaluate(() => window.listener.events);
+  return events.filter((event): event is Extract<PokeEvent, { type: T }> => event.type === type);
+}
+
+/** Waits until a page was told something this often. */
+export async function isTold(page: Page, type: PokeEvent["type"], count = 1, timeout?: number): Promise<void> {
+  await expect.poll(async () => (await told(page, type)).length, { timeout, message: type }).toBe(count);
+}
+
+/** What the pokes that a page got have said, in order. */
+export async function dataOf(page: Page): Promise<unknown[]> {
+  return (await told(page, "poke")).map(({ data }) => data);
+}
