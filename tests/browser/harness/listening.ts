@@ -31,7 +31,7 @@ export async function told<T extends PokeEvent["type"]>(page: Page, type: T): Pr
 }
 
 /** Waits until a page was told something this often. */
-export async function isTold(page: Page, type: PokeEvent["type"], count = 1, timeout?: number): Promise<void> {
+export async function isTold(page: Page, type: PokeEvent["type"], count = 1, timeout = 15_000): Promise<void> {
   await expect.poll(async () => (await told(page, type)).length, { timeout, message: type }).toBe(count);
 }
 
