@@ -1,93 +1,16 @@
-import type { Transport } from "@connectrpc/connect";
-import type { PokeError } from "./error.js";
-import type {
-  ConnectedReceived,
-  Data,
-  EndedReceived,
-  GapReceived,
-  Interest,
-  LiveReceived,
-  PokeEvent,
-  PokeReceived,
-  Position,
-  ReconnectingReceived,
-  RejectedReceived,
-  SavedPosition,
-} from "./types.js";
-
-/** Where tokens come from. It is asked before the first call, and when the server wants another. */
-export type TokenProvider = (options: { signal: AbortSignal }) => Promise<string>;
-
-/** How a client is set up, whatever carries its calls. */
-export interface ClientOptions {
-  /** Sent as `authorization: Bearer`: an API key or a JWT, or a function that fetches one. */
-  token?: string | TokenProvider | undefined;
-  /** Events that wait for a slow reader, at least 1; then the server has to wait. Default 64. */
-  eventBuffer?: number | undefined;
-}
-
-/** One connection, or what stands for it where the platform has a pool of its own. */
-export interface Connection {
-  readonly transport: Transport;
-  /** No new call will use this connection; those on it go on. */
-  retire?(): void;
-}
-
-/** How a program listens. */
-export interface ListenOptions {
-  /** Stops listening. */
-  signal?: AbortSignal | undefined;
-  /** Start with the newest poke that the server keeps. */
-  latest?: boolean | undefined;
-  /** Go on where an earlier process has stopped: what {@link PokeClient.positions} said there. */
-  positions?: SavedPosition[] | undefined;
-}
-
-/** What a program does about each event. */
-export interface Handlers {
-  onPoke?: ((poke: PokeReceived) => void) | undefined;
-  onGap?: ((gap: GapReceived) => void) | undefined;
-  onEnded?: ((ended: EndedReceived) => void) | undefined;
-  onRejected?: ((rejected: RejectedReceived) => void) | undefined;
-  onLive?: ((live: LiveReceived) => void) | undefined;
-  onConnected?: ((connected: ConnectedReceived) => void) | undefined;
-  onReconnecting?: ((reconnecting: ReconnectingReceived) => void) | undefined;
-  /** No retry can heal this; nothing follows. */
-  onError?: ((error: PokeError) => void) | undefined;
-  /** Each event, after its own handler. */
-  onEvent?: ((event: PokeEvent) => void) | undefined;
-}
-
-/** One poke to send. */
-export interface Publish extends Pick<Interest, "domain" | "filter"> {
-  /** Left out or `undefined`, text, or any JSON. */
-  data?: Data;
-  /** Send it to this customer alone. */
-  customerId?: string | undefined;
-  /** Makes retries safe: 1 to 128 printable ASCII characters. By default 128 random bits. */
-  idempotencyKey?: string | undefined;
-}
-
-/** How long a program waits for an answer. */
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
-  /** Milliseconds in all, retries included. Default 10,000. */
-  deadline?: number | undefined;
-}
-
-/** The poke is accepted. */
-export interface Published {
-  position: Position;
-  /** How many streams held the interest on the answering node: for people, never for decisions. */
-  localReceiverCount?: number;
-  /** The idempotency key had been used before: nothing was sent again. */
-  duplicate: boolean;
-}
-
-/** The interest has ended. */
-export interface InterestEnd {
-  position: Position;
-}
+import { type Connection, Connections } from "./connection.js";
+import { refuse } from "./data.js";
+import { PokeError } from "./error.js";
+import { PokeService, type Position as WirePosition } from "./gen/poke/v1/poke_pb.js";
+import { checkInterest, checkPosition, keyOf, positionFromWire, type Start } from "./interests.js";
+import { PokeIterator, type Subscribe, toHandlers } from "./listen.js";
+import { EVENT_BUFFER } from "./numbers.js";
+import type { CallOptions, ClientOptions, Handlers, InterestEnd, ListenOptions, Publish, Published } from "./options.js";
+import { type Device, Stream } from "./stream.js";
+import { Clock, canceled } from "./time.js";
+import { Tokens } from "./token.js";
+import type { Interest, PokeEvent, Position, SavedPosition } from "./types.js";
+import { Caller, toRequest } from "./unary.js";
 
 /**
  * A client of a Multicast Poke service. All its interests share one stream, which is there as long as somebody listens.
@@ -95,41 +18,115 @@ export interface InterestEnd {
  * Make one by `createClient` of "multicast-poke/web" or "multicast-poke/node".
  */
 export class PokeClient {
-  readonly options: ClientOptions;
+  private readonly clock = new Clock();
+  private readonly connections: Connections;
+  private readonly tokens: Tokens;
+  private readonly stream: Stream;
+  private readonly caller: Caller;
+  private readonly closing = new AbortController();
 
-  /** @param connect opens a connection: called before the first call, and whenever the last one was retired. */
-  constructor(_connect: () => Connection, options: ClientOptions = {}) {
-    this.options = options;
+  /**
+   * @param connect makes a connection: before the first call, and whenever no new call may use the last one
+   * @param device what the device knows of itself, where it knows anything
+   */
+  constructor(connect: () => Connection, options: ClientOptions = {}, device?: Device) {
+    this.connections = new Connections(connect);
+    this.tokens = new Tokens(options.token, this.clock);
+    const eventBuffer = Math.max(1, options.eventBuffer ?? EVENT_BUFFER);
+    this.stream = new Stream(this.clock, this.connections, this.tokens, eventBuffer, device);
+    this.caller = new Caller(this.clock, this.connections, this.tokens, this.closing.signal);
   }
 
   /**
-   * Listens, as an async iterable. It ends when each of its interests has ended or was finally rejected, and throws a
-   * {@link PokeError} when no retry can help. Leaving the loop stops listening. Nothing starts before the first `next`.
+   * Listens, as an async iterable. It ends when each of its interests has ended or was finally rejected, when the signal is
+   * aborted or the client is closed, and throws a {@link PokeError} when no retry can help. Leaving the loop stops
+   * listening. Each loop over it listens by itself, and starts with its first `next`.
+   *
+   * @throws PokeError INVALID_ARGUMENT, from the loop, for malformed arguments and more interests than the server accepts.
    */
-  pokes(_interests: Interest | Interest[], _options: ListenOptions = {}): AsyncIterable<PokeEvent> {
-    throw new Error("not yet");
+  pokes(interests: Interest | Interest[], options: ListenOptions = {}): AsyncIterable<PokeEvent> {
+    const subscribe = this.subscription(interests, options);
+    return { [Symbol.asyncIterator]: () => new PokeIterator(subscribe) };
   }
 
-  /** Listens, by callbacks. Returns what stops it; it can be called twice. */
-  listen(_interests: Interest | Interest[], _handlers: Handlers, _options: ListenOptions = {}): () => void {
-    throw new Error("not yet");
+  /**
+   * Listens, by callbacks, which are called after this has returned. It returns what stops listening: after that no
+   * callback is called. What a callback throws is an uncaught error of the program, and changes nothing here.
+   *
+   * @throws PokeError INVALID_ARGUMENT for malformed arguments and more interests than the server accepts.
+   */
+  listen(interests: Interest | Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
+    return toHandlers(this.subscription(interests, options), handlers);
   }
 
-  /** The position of each interest, through the last event that the program has taken. */
+  /**
+   * The position of each interest, through the last event that everybody who listens to it has taken. Save them when those
+   * events are handled, and pass them as {@link ListenOptions.positions} to go on there, also in another process.
+   */
   positions(): SavedPosition[] {
-    throw new Error("not yet");
+    return this.stream.positions();
   }
 
-  /** Sends one poke. It is tried again under one key until the server has answered or the deadline has passed. */
-  publish(_poke: Publish, _options: CallOptions = {}): Promise<Published> {
-    throw new Error("not yet");
+  /**
+   * Sends one poke. It is tried again under one key until the server has answered or the deadline has passed.
+   *
+   * @throws PokeError INVALID_ARGUMENT before anything is sent when the data has no form on the wire: it says where.
+   * UNAVAILABLE or DEADLINE_EXCEEDED when the deadline has passed: the outcome is unknown. CANCELLED by the signal or by
+   * `close`. Else what the server says.
+   */
+  async publish(poke: Publish, options: CallOptions = {}): Promise<Published> {
+    const answer = await this.caller.call(PokeService.method.publish, toRequest(poke), options);
+    const { localReceiverCount, duplicate } = answer;
+    return {
+      position: required(answer.position),
+      ...(localReceiverCount === undefined ? {} : { localReceiverCount }),
+      duplicate: duplicate ?? false,
+    };
   }
 
-  /** Tells everyone who listens that there is no more of an interest. Repeats answer with the first position. */
-  endInterest(_end: Publish, _options: CallOptions = {}): Promise<InterestEnd> {
-    throw new Error("not yet");
+  /**
+   * Tells everyone who listens that there is no more of an interest. Repeats answer with the first position.
+   *
+   * @throws PokeError as {@link PokeClient.publish}.
+   */
+  async endInterest(end: Publish, options: CallOptions = {}): Promise<InterestEnd> {
+    const answer = await this.caller.call(PokeService.method.endInterest, toRequest(end), options);
+    return { position: required(answer.position) };
   }
 
-  /** Cancels everything. Iterators end; calls fail with CANCELLED. */
-  close(): void {}
+  /** Cancels everything, for good: iterators end, and calls fail with CANCELLED. */
+  close(): void {
+    this.closing.abort(canceled());
+    this.stream.close();
+    this.connections.close();
+  }
+
+  private subscription(interests: Interest | Interest[], options: ListenOptions): Subscribe {
+    const { latest, positions = [], signal } = options;
+    return (wake) => {
+      this.closing.signal.throwIfAborted();
+      const saved = new Map(
+        positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]),
+      );
+      const wanted = new Map<string, [Interest, Start]>();
+      for (const [index, one] of [interests].flat().entries()) {
+        const interest = checkInterest(one, `interests[${index}]`);
+        wanted.set(keyOf(interest), [interest, { after: saved.get(keyOf(interest)), latest }]);
+      }
+      if (wanted.size === 0) refuse("interests", "must not be empty");
+      const listener = this.stream.listen([...wanted.values()], wake);
+      const leave = () => {
+        signal?.removeEventListener("abort", leave);
+        this.stream.leave(listener);
+      };
+      signal?.addEventListener("abort", leave);
+      if (signal?.aborted) leave();
+      return { listener, leave };
+    };
+  }
+}
+
+function required(position: WirePosition | undefined): Position {
+  if (!position) throw new PokeError("DATA_LOSS", "the answer has no position");
+  return positionFromWire(position);
 }

@@ -6,10 +6,9 @@ export interface Violation {
   description: string;
 }
 
-/** What a {@link PokeError} is made of. */
+/** What a {@link PokeError} has beside its code and message. */
 export interface PokeErrorOptions {
   reason?: string | undefined;
-  isFinal?: boolean | undefined;
   retryDelay?: number | undefined;
   violations?: Violation[] | undefined;
   httpStatus?: number | undefined;
@@ -26,8 +25,6 @@ export class PokeError extends Error {
   readonly code: string;
   /** The exact cause in UPPER_SNAKE, from the table of errors in poke.proto. Only the server's own errors have one. */
   readonly reason: string | undefined;
-  /** True when the same call would fail again. */
-  readonly isFinal: boolean;
   /** Milliseconds after which the server asks to come back, at the earliest. */
   readonly retryDelay: number | undefined;
   /** What is wrong with the input, field by field. */
@@ -36,12 +33,40 @@ export class PokeError extends Error {
   readonly httpStatus: number | undefined;
 
   constructor(code: string, message: string, options: PokeErrorOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, { cause: options.cause });
     this.code = code;
     this.reason = options.reason;
-    this.isFinal = options.isFinal ?? true;
     this.retryDelay = options.retryDelay;
     this.violations = options.violations ?? [];
     this.httpStatus = options.httpStatus;
   }
+
+  /** True when the same call would fail again. */
+  get isFinal(): boolean {
+    const remedy = remedyOf(this);
+    return remedy === "giveUp" || remedy === "refreshToken";
+  }
+}
+
+/** A message came that can't be read. */
+export class Unreadable extends PokeError {
+  constructor(cause: unknown) {
+    super("DATA_LOSS", "a message can't be read", { cause });
+  }
+}
+
+/** What to do about a failed call. "retryAtOnce": but only once, since after GOAWAY a first new call can fail like this. */
+export type Remedy = "retry" | "retryAtOnce" | "refreshToken" | "giveUp";
+
+/** The one rule of poke.proto, "Errors". */
+export function remedyOf(error: PokeError): Remedy {
+  const { code, httpStatus } = error;
+  if (error instanceof Unreadable) return "retry";
+  if (httpStatus !== undefined && httpStatus !== 401) {
+    return httpStatus === 408 || httpStatus === 429 || httpStatus >= 500 ? "retry" : "giveUp";
+  }
+  if (error.retryDelay !== undefined || code === "UNAVAILABLE" || code === "DEADLINE_EXCEEDED") return "retry";
+  if (code === "UNAUTHENTICATED") return "refreshToken";
+  const isByServer = error.reason !== undefined;
+  return !isByServer && ["CANCELLED", "INTERNAL", "UNKNOWN"].includes(code) ? "retryAtOnce" : "giveUp";
 }

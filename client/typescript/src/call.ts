@@ -1,0 +1,93 @@
+import { Backoff, type Dice } from "./backoff.js";
+import { type Held, keyOf } from "./interests.js";
+import { PROVED_AFTER, WELCOME_WITHIN } from "./numbers.js";
+import type { Interest } from "./types.js";
+
+/** One Subscribe, as the state sees it. A later call has a higher `id`. Times are those of the client's clock. */
+export class Call {
+  /** What it has not answered yet, the gap included if it has said that one comes, and somebody waits for. */
+  readonly pending: Set<string>;
+  /** Since its welcome: how far the first retry is spread. */
+  reconnectSpread: number | undefined;
+  /** The server has asked to move, at this time. */
+  moveAt: number | undefined;
+  private closesAt: number | undefined;
+  private silenceAllowed = WELCOME_WITHIN;
+  private liveSince: number | undefined;
+  /** The calls that were to replace it and failed. */
+  private readonly failedMoves: Backoff;
+
+  /** @param carried what it was asked for, less what is over. */
+  constructor(
+    readonly id: number,
+    readonly carried: Map<string, Held>,
+    private lastLife: number,
+    dice: Dice,
+  ) {
+    this.pending = new Set(carried.keys());
+    this.failedMoves = new Backoff(dice);
+  }
+
+  welcome(heartbeatInterval: number, reconnectSpread: number): void {
+    this.silenceAllowed = 2.5 * heartbeatInterval;
+    this.reconnectSpread = reconnectSpread;
+  }
+
+  /** An interest is live. If it has lost something, its gap comes next. */
+  live(key: string, awaitsGap: boolean, now: number): void {
+    if (!awaitsGap) this.pending.delete(key);
+    this.liveSince ??= now;
+  }
+
+  /** The server has no more of this interest on this call. */
+  forgo(key: string): void {
+    this.pending.delete(key);
+    this.carried.delete(key);
+  }
+
+  /** The interest that the server means. It cuts a malformed one to its limits before it sends it back. */
+  meant(named: Interest): Held | undefined {
+    const held = this.carried.get(keyOf(named));
+    if (held) return held;
+    const isMeant = ({ domain, filter }: Interest) => domain.startsWith(named.domain) && filter.startsWith(named.filter);
+    for (const key of this.pending) {
+      const candidate = this.carried.get(key);
+      if (candidate && isMeant(candidate.interest)) return candidate;
+    }
+    return undefined;
+  }
+
+  /** Each of its interests is answered, and the position from which on it is delivered is known. */
+  get isSettled(): boolean {
+    return this.reconnectSpread !== undefined && this.pending.size === 0;
+  }
+
+  /** The server asks to move, and closes the call later on. The earliest of several such requests holds. */
+  mustMove(moveAt: number, closesAt: number | undefined): void {
+    this.moveAt = Math.min(this.moveAt ?? Number.POSITIVE_INFINITY, moveAt);
+    if (closesAt !== undefined) this.closesAt = Math.min(this.closesAt ?? Number.POSITIVE_INFINITY, closesAt);
+  }
+
+  /** How long to wait with the next attempt to replace this call, after one has failed. */
+  moveAgainAfter(now: number): number {
+    const left = (this.closesAt ?? -1) - now;
+    return left >= 0 ? this.failedMoves.nextBefore(left) : this.failedMoves.next();
+  }
+
+  /** It has been live for long enough. */
+  isProved(now: number): boolean {
+    return this.liveSince !== undefined && now >= this.liveSince + PROVED_AFTER;
+  }
+
+  /** A message came, or the reader is back after a pause. Answers whether that was in time. */
+  lives(now: number): boolean {
+    const silence = now - this.lastLife;
+    this.lastLife = now;
+    return silence <= this.silenceAllowed;
+  }
+
+  /** From when on it counts as lost. */
+  lostAt(doublings: number): number {
+    return this.lastLife + this.silenceAllowed * 2 ** doublings;
+  }
+}

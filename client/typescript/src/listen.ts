@@ -1,0 +1,107 @@
+import type { Listener } from "./listener.js";
+import type { Handlers } from "./options.js";
+import type { PokeEvent } from "./types.js";
+
+/** Starts to listen. `leave` ends that, and may be called twice. */
+export type Subscribe = (wake: () => void) => { listener: Listener; leave: () => void };
+
+interface Waiting {
+  resolve(result: IteratorResult<PokeEvent, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** One loop over the events. Written out, as `return` of a generator waits until the `next` before it has an event. */
+export class PokeIterator implements AsyncIterator<PokeEvent, undefined> {
+  private subscription: ReturnType<Subscribe> | undefined;
+  private isDone = false;
+  private readonly waiting: Waiting[] = [];
+
+  constructor(private readonly subscribe: Subscribe) {}
+
+  next(): Promise<IteratorResult<PokeEvent, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      this.hand();
+    });
+  }
+
+  return(): Promise<IteratorResult<PokeEvent, undefined>> {
+    this.finish();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Hands what has come to those who wait for it. */
+  private hand(): void {
+    try {
+      if (!this.isDone) this.subscription ??= this.subscribe(() => this.subscription && this.hand());
+    } catch (error) {
+      this.waiting.shift()?.reject(error);
+      this.finish();
+    }
+    while (this.subscription && this.waiting.length > 0) {
+      const taken = this.subscription.listener.take();
+      if (taken?.event) this.waiting.shift()?.resolve({ done: false, value: taken.event });
+      else if (taken?.error) this.waiting.shift()?.reject(taken.error);
+      else break;
+    }
+    if (this.isDone || (this.subscription?.listener.isOver && this.waiting.length > 0)) this.finish();
+  }
+
+  private finish(): void {
+    this.isDone = true;
+    this.subscription?.leave();
+    for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined });
+  }
+}
+
+/** Calls the handlers. Answers what stops that. */
+export function toHandlers(subscribe: Subscribe, handlers: Handlers): () => void {
+  let isDue = false;
+  const { listener, leave } = subscribe(() => {
+    if (!isDue) queueMicrotask(drain);
+    isDue = true;
+  });
+  function drain(): void {
+    isDue = false;
+    for (let taken = listener.take(); taken; taken = listener.take()) {
+      const { error, event } = taken;
+      if (error) shield(() => handlers.onError?.(error));
+      if (event) handle(event, handlers);
+    }
+    if (listener.isOver) leave();
+  }
+  return leave;
+}
+
+function handle(event: PokeEvent, handlers: Handlers): void {
+  shield(() => {
+    switch (event.type) {
+      case "poke":
+        return handlers.onPoke?.(event);
+      case "gap":
+        return handlers.onGap?.(event);
+      case "ended":
+        return handlers.onEnded?.(event);
+      case "rejected":
+        return handlers.onRejected?.(event);
+      case "live":
+        return handlers.onLive?.(event);
+      case "connected":
+        return handlers.onConnected?.(event);
+      case "reconnecting":
+        return handlers.onReconnecting?.(event);
+    }
+  });
+  shield(() => handlers.onEvent?.(event));
+}
+
+/** What the program throws is for the program's own handler of uncaught errors. */
+function shield(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

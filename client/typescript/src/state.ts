@@ -1,0 +1,483 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Backoff, type Dice } from "./backoff.js";
+import { Call } from "./call.js";
+import { PokeError, type Remedy, remedyOf, Unreadable } from "./error.js";
+import type { SubscribeRequestSchema } from "./gen/poke/v1/poke_pb.js";
+import { Held, interestToWire, isAtOrBefore, keyOf, positionToWire, type Start } from "./interests.js";
+import type { Message, WireGap, WireReconnect } from "./message.js";
+import { BACKOFF_MAX, CHANGE_INTERVAL, COALESCE, MAX_DOUBLINGS } from "./numbers.js";
+import type {
+  EndedReceived,
+  Interest,
+  Limits,
+  LiveReceived,
+  PokeEvent,
+  PokeReceived,
+  Position,
+  RejectedReceived,
+} from "./types.js";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** What the driver has to do. */
+export type Action =
+  /** Start a call. A token that was fetched at or before `staleToken` must not be used. */
+  | { type: "open"; id: number; request: MessageInitShape<typeof SubscribeRequestSchema>; staleToken: number | undefined }
+  /** Cancel a call. */
+  | { type: "close"; id: number }
+  /** Let no new call use the connection of this one. */
+  | { type: "retire"; id: number };
+
+/** What the program hears. */
+export interface Notice {
+  event?: PokeEvent;
+  /** Nothing follows for those who listen now. */
+  error?: PokeError;
+  /** Whom it concerns; without it, everybody. */
+  held?: Held;
+  /** Positions that count as taken when the program has taken it. */
+  saves: [Held, Position][];
+}
+
+/**
+ * What the client does about everything that can happen to its stream, without doing it.
+ *
+ * Calls come and go; the interests and their positions stay. There are at most two calls: the current one, and the next one
+ * while it takes over (make before break). Whatever the cause, a new set, a drain, a token or a lost network, it is the
+ * same step: open a call with the full set and the saved positions. Nothing here knows a clock, a network or a timer: the
+ * driver says what has happened and when, and does the actions that come out.
+ */
+export class State {
+  readonly interests = new Map<string, Held>();
+  limits: Limits | undefined;
+  current: Call | undefined;
+  next: Call | undefined;
+  newestId = 0;
+  /** Whether messages are read: not while the program is behind. */
+  isReading = true;
+  /** The device says that it has no network. */
+  isOffline = false;
+
+  /** Since when the set is another than the newest call's. */
+  private changedAt = NEVER;
+  private openedAt = -NEVER;
+  /** After a failure: no call is opened before. */
+  private notBefore = -NEVER;
+  /** The server has asked for that wait. */
+  private mustWait = false;
+  private staleToken: number | undefined;
+  /** A call was retried at once, and none has been welcomed since. */
+  private retriedAtOnce = false;
+  /** How often patience has doubled: a network that holds back heartbeats would otherwise break every call. */
+  private doublings = 0;
+  private readonly backoff: Backoff;
+  private actions: Action[] = [];
+  private notices: Notice[] = [];
+
+  constructor(private readonly dice: Dice) {
+    this.backoff = new Backoff(dice);
+  }
+
+  /** What has to be done since the last time. */
+  takeActions(): Action[] {
+    return this.actions.splice(0);
+  }
+
+  /** What the program is to hear since the last time. */
+  takeNotices(): Notice[] {
+    return this.notices.splice(0);
+  }
+
+  // ---- The program's side
+
+  /** @throws PokeError for more interests than the server accepts, since it would refuse the whole set. */
+  add(now: number, interests: [Interest, Start][]): Held[] {
+    const fresh = interests.filter(([interest]) => !this.interests.has(keyOf(interest)));
+    const limit = this.limits?.maxInterests || NEVER;
+    if (fresh.length > 0 && this.interests.size + fresh.length > limit) {
+      throw new PokeError("INVALID_ARGUMENT", `the server accepts ${limit} interests of one client`);
+    }
+    const all = interests.map(([interest, start]) => this.addOne(interest, start));
+    if (fresh.length > 0) this.noteChange(now);
+    return all;
+  }
+
+  private addOne(interest: Interest, start: Start): Held {
+    const known = this.interests.get(keyOf(interest));
+    if (known) {
+      known.holders += 1;
+      return known;
+    }
+    const held = new Held(interest, start);
+    this.interests.set(keyOf(interest), held);
+    return held;
+  }
+
+  /** Takes one `add` back. */
+  remove(now: number, held: Held): void {
+    const key = keyOf(held.interest);
+    if (this.interests.get(key) !== held) return;
+    held.holders -= 1;
+    if (held.holders > 0) return;
+    this.interests.delete(key);
+    for (const call of this.calls()) call.pending.delete(key);
+    this.switchOver();
+    this.noteChange(now);
+  }
+
+  /** The program is behind, or has caught up. */
+  setReading(now: number, isReading: boolean): void {
+    if (isReading && !this.isReading) for (const call of this.calls()) call.lives(now);
+    this.isReading = isReading;
+  }
+
+  /** There is reason to hope: the network is back, or somebody looks at the screen. What is left of a wait is dropped. */
+  hurry(now: number): void {
+    if (!this.current && !this.mustWait)
+      this.notBefore = Math.min(this.notBefore, Math.max(now, this.openedAt + CHANGE_INTERVAL));
+  }
+
+  /** Cancels every call and forgets every interest. */
+  closeAll(): void {
+    this.interests.clear();
+    this.changedAt = NEVER;
+    this.closeCalls();
+  }
+
+  // ---- Time
+
+  /** When `onTime` has something to do. */
+  deadline(): number {
+    // Silence means nothing while nobody reads.
+    const watched = this.isReading ? this.calls() : [];
+    return Math.min(this.openAt(), ...watched.map((call) => call.lostAt(this.doublings)));
+  }
+
+  /** Does what is due. */
+  onTime(now: number): void {
+    for (;;) {
+      const silent = this.isReading && this.calls().find((call) => call.lostAt(this.doublings) <= now);
+      if (!silent) break;
+      this.onSilence(now, silent.id);
+    }
+    if (this.openAt() <= now) this.open(now);
+  }
+
+  private openAt(): number {
+    const changeDue = Math.max(this.changedAt + COALESCE, this.openedAt + CHANGE_INTERVAL);
+    const retries = [...this.interests.values()].map(({ retryAt }) => retryAt);
+    if (retries.length === 0) return changeDue;
+    let due: number;
+    if (!this.current) {
+      due = Math.max(Math.min(...retries.map((at) => at ?? -NEVER)), this.changedAt === NEVER ? -NEVER : changeDue);
+    } else if (this.next || !this.current.isSettled) {
+      // A call can only be replaced without a loss once the position of each interest is known.
+      return NEVER;
+    } else {
+      due = Math.min(changeDue, this.current.moveAt ?? NEVER, ...retries.map((at) => at ?? NEVER));
+    }
+    return Math.max(due, this.notBefore);
+  }
+
+  /** Opens a call with everything that is wanted, beside the current one if there is one. */
+  private open(now: number): void {
+    this.changedAt = NEVER;
+    const due = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined || retryAt <= now);
+    if (due.length === 0) {
+      this.closeCalls();
+      return;
+    }
+    for (const [, held] of due) held.retryAt = undefined;
+    this.openedAt = now;
+    this.newestId += 1;
+    const call = new Call(this.newestId, new Map(due), now, this.dice);
+    if (this.current) this.next = call;
+    else this.current = call;
+    const subscriptions = due.map(([, { interest, start }]) => ({
+      interest: interestToWire(interest),
+      start: startToWire(start),
+    }));
+    this.actions.push({ type: "open", id: call.id, request: { subscriptions }, staleToken: this.staleToken });
+  }
+
+  private closeCalls(): void {
+    for (const { id } of this.calls()) {
+      this.release(id);
+      this.actions.push({ type: "close", id });
+    }
+    this.current = undefined;
+    this.next = undefined;
+  }
+
+  /** The next call takes over once each of its interests is live, or refused. */
+  private switchOver(): void {
+    if (!this.next?.isSettled || !this.current) return;
+    const old = this.current.id;
+    this.current = this.next;
+    this.next = undefined;
+    this.release(old);
+    this.actions.push({ type: "close", id: old });
+  }
+
+  /** Compares the set with that of the newest call. What is refused for a while isn't missed. */
+  private noteChange(now: number): void {
+    const carried = (this.next ?? this.current)?.carried;
+    const wanted = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined);
+    const isSent = carried && wanted.length === carried.size && wanted.every(([key, held]) => carried.get(key) === held);
+    this.changedAt = isSent ? NEVER : Math.min(this.changedAt, now);
+  }
+
+  private calls(): Call[] {
+    return [this.current, this.next].filter((call) => call !== undefined);
+  }
+
+  private release(id: number): void {
+    for (const held of this.interests.values()) if (held.owner === id) held.release();
+  }
+
+  // ---- What a call says
+
+  onMessage(now: number, id: number, message: Message): void {
+    const call = this.calls().find((call) => call.id === id);
+    if (!call) return;
+    const wasInTime = call.lives(now);
+    if (call.isProved(now)) this.backoff.reset();
+    switch (message.type) {
+      case "welcome":
+        this.retriedAtOnce = false;
+        this.limits = message.connected.limits;
+        call.welcome(message.connected.heartbeatInterval, message.reconnectSpread);
+        this.tell({ event: message.connected });
+        break;
+      case "subscribed":
+        this.onSubscribed(now, call, message.live);
+        break;
+      case "rejected":
+        this.onRejected(now, call, message.rejected, message.retryDelay);
+        break;
+      case "poke":
+        this.onPoke(id, message.poke);
+        break;
+      case "gap":
+        this.onGap(call, message);
+        break;
+      case "ended":
+        this.onEnded(id, message.ended);
+        break;
+      case "heartbeat":
+        if (wasInTime) this.doublings = 0;
+        this.onCheckpoints(id, message.checkpoints);
+        break;
+      case "reconnect":
+        this.onReconnect(now, call, message);
+    }
+    this.switchOver();
+  }
+
+  private onSubscribed(now: number, call: Call, live: LiveReceived): void {
+    const key = keyOf(live.interest);
+    const carried = call.carried.get(key);
+    const awaitsGap = live.outcome === "gap";
+    if (carried) call.live(key, awaitsGap, now);
+    const held = this.interests.get(key);
+    if (!held || held !== carried || !held.heeds(call.id)) return;
+    const wasLive = held.owner !== undefined;
+    held.owner = call.id;
+    held.liveFrom = live.position;
+    held.retryAt = undefined;
+    held.awaitsGap = awaitsGap;
+    // The start of a call that has lost something isn't saved: if the call broke before its gap, nobody would ever hear of
+    // the loss.
+    if (!awaitsGap && !held.hasSeen(live.position)) held.save(live.position);
+    if (!wasLive) this.tellOf(held, { ...live, interest: held.interest }, awaitsGap ? undefined : live.position);
+    if (held.owesGap) {
+      held.owesGap = false;
+      this.tellOf(
+        held,
+        { type: "gap", interest: held.interest, reason: "undecodable", position: live.position, reloadAfter: 0 },
+        live.position,
+      );
+    }
+  }
+
+  private onRejected(now: number, call: Call, rejected: RejectedReceived, retryDelay: number | undefined): void {
+    const meant = call.meant(rejected.interest);
+    if (!meant) return;
+    const key = keyOf(meant.interest);
+    call.forgo(key);
+    const held = this.interests.get(key);
+    if (!held?.heeds(call.id)) return;
+    this.tellOf(held, { ...rejected, interest: held.interest });
+    if (retryDelay === undefined) {
+      this.finish(held);
+    } else {
+      held.owner = undefined;
+      // Half as much again at random, so that the refused don't come back in one instant.
+      held.retryAt = now + retryDelay + this.dice(retryDelay / 2);
+    }
+  }
+
+  private onPoke(id: number, poke: PokeReceived): void {
+    const held = this.owned(id, poke.interest);
+    if (!held || held.hasSeen(poke.position)) return;
+    held.save(poke.position);
+    this.tellOf(held, { ...poke, interest: held.interest }, poke.position);
+  }
+
+  private onGap(call: Call, { interest, reason, position, missedCount, reloadSpread }: WireGap): void {
+    const concerned = interest
+      ? [this.owned(call.id, interest)]
+      : [...this.interests.values()].filter(({ owner }) => owner === call.id);
+    for (const held of concerned) {
+      if (!held) continue;
+      call.pending.delete(keyOf(held.interest));
+      held.awaitsGap = false;
+      if (reason !== "epoch_changed" && held.hasSeen(position)) continue;
+      held.save(position);
+      const missed = missedCount === undefined ? {} : { missedCount };
+      const reloadAfter = this.dice(reloadSpread);
+      this.tellOf(held, { type: "gap", interest: held.interest, reason, position, ...missed, reloadAfter }, position);
+    }
+  }
+
+  /** An end always counts: its position can lie before one that a checkpoint has raised. */
+  private onEnded(id: number, ended: EndedReceived): void {
+    const held = this.interests.get(keyOf(ended.interest));
+    if (!held?.heeds(id)) return;
+    this.tellOf(held, { ...ended, interest: held.interest });
+    this.finish(held);
+  }
+
+  private onCheckpoints(id: number, checkpoints: Position[]): void {
+    const saves: Notice["saves"] = [];
+    for (const held of this.interests.values()) {
+      const saved = held.start.after;
+      if (held.owner !== id || held.awaitsGap || !saved) continue;
+      const checkpoint = checkpoints.find(
+        (checkpoint) => !isAtOrBefore(checkpoint, saved) && isAtOrBefore(saved, checkpoint),
+      );
+      if (!checkpoint) continue;
+      held.save(checkpoint);
+      saves.push([held, checkpoint]);
+    }
+    if (saves.length > 0) this.tell({ saves });
+  }
+
+  private onReconnect(now: number, call: Call, { minDelay, maxDelay, closesAfter, renewToken }: WireReconnect): void {
+    if (renewToken) this.staleToken = now;
+    // It has had a GOAWAY: the next call needs a connection of its own.
+    else this.actions.push({ type: "retire", id: call.id });
+    call.mustMove(
+      now + minDelay + this.dice(maxDelay - minDelay),
+      closesAfter === undefined ? undefined : now + closesAfter,
+    );
+  }
+
+  private owned(id: number, interest: Interest): Held | undefined {
+    const held = this.interests.get(keyOf(interest));
+    return held?.owner === id ? held : undefined;
+  }
+
+  /** There is no more of this interest. With the last one the calls are over. */
+  private finish(held: Held): void {
+    const key = keyOf(held.interest);
+    this.interests.delete(key);
+    for (const call of this.calls()) call.forgo(key);
+    if (this.interests.size === 0) this.closeAll();
+  }
+
+  private tell(notice: Omit<Notice, "saves"> & Partial<Notice>): void {
+    this.notices.push({ saves: [], ...notice });
+  }
+
+  private tellOf(held: Held, event: PokeEvent, position?: Position): void {
+    this.tell({ event, held, saves: position ? [[held, position]] : [] });
+  }
+
+  // ---- How a call ends
+
+  /** The watchdog. */
+  private onSilence(now: number, id: number): void {
+    this.doublings = Math.min(MAX_DOUBLINGS, this.doublings + 1);
+    this.actions.push({ type: "retire", id }, { type: "close", id });
+    this.onEnd(now, id, new PokeError("UNAVAILABLE", "the server has been silent for too long"));
+  }
+
+  /**
+   * A call is over, for `error`. Of what can't be read nobody knows what it was: unless another call is about to take
+   * over, which has asked for everything that this one owes, all that the call carries starts afresh.
+   */
+  onEnd(now: number, id: number, error: PokeError, remedy: Remedy = remedyOf(error)): void {
+    const call = this.calls().find((call) => call.id === id);
+    if (!call) return;
+    if (error instanceof Unreadable) {
+      this.actions.push({ type: "close", id });
+      if (!this.next || this.next.id === id) this.startAfresh(call);
+    }
+    this.dropCall(now, call);
+    if (!this.current && this.next) {
+      // The call that was to take over is on its way already, and decides what comes next.
+      this.current = this.next;
+      this.next = undefined;
+      return;
+    }
+    if (this.interests.size === 0) return;
+    const delay = this.delayAfter(now, call, error, remedy);
+    if (delay === undefined) {
+      this.tell({ error });
+      this.closeAll();
+      return;
+    }
+    this.notBefore = now + delay;
+    this.mustWait = error.retryDelay !== undefined;
+    if (this.current) {
+      this.noteChange(now);
+    } else {
+      this.changedAt = NEVER;
+      this.tell({ event: { type: "reconnecting", cause: error, delay } });
+    }
+  }
+
+  private startAfresh(call: Call): void {
+    for (const [key, carried] of call.carried) {
+      const held = this.interests.get(key);
+      if (!held || held !== carried || (held.owner !== undefined && held.owner !== call.id)) continue;
+      held.owesGap ||= held.start.after !== undefined || held.start.latest === true;
+      held.start = {};
+    }
+  }
+
+  private dropCall(now: number, call: Call): void {
+    if (this.current === call) this.current = undefined;
+    else this.next = undefined;
+    this.release(call.id);
+    // A server that leaves in order is no fault.
+    if (call.isProved(now) || call.moveAt !== undefined) this.backoff.reset();
+  }
+
+  /** How long to wait after a failure; `undefined`: for ever. */
+  private delayAfter(now: number, call: Call, error: PokeError, remedy: Remedy): number | undefined {
+    if (remedy === "giveUp") return undefined;
+    if (remedy === "retryAtOnce" && call.reconnectSpread === undefined && !this.retriedAtOnce) {
+      this.retriedAtOnce = true;
+      this.actions.push({ type: "retire", id: call.id });
+      return 0;
+    }
+    if (remedy === "refreshToken") this.staleToken = now;
+    return (error.retryDelay ?? 0) + this.jitterAfter(now, call, error.retryDelay !== undefined);
+  }
+
+  private jitterAfter(now: number, call: Call, hasRetryInfo: boolean): number {
+    // What fails beside a call that lives says nothing about the time after it.
+    if (this.current) return this.current.moveAgainAfter(now);
+    const spread = call.moveAt !== undefined || !hasRetryInfo ? call.reconnectSpread : undefined;
+    const jitter = spread === undefined ? this.backoff.next() : this.backoff.nextSpread(spread);
+    // Without a network an attempt is a try whether the device knows that rightly.
+    return this.isOffline ? Math.max(jitter, BACKOFF_MAX) : jitter;
+  }
+}
+
+function startToWire({ after, latest }: Start) {
+  if (after) return { case: "after" as const, value: positionToWire(after) };
+  return latest ? { case: "latest" as const, value: {} } : { case: undefined };
+}

@@ -1,0 +1,87 @@
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { Backoff, fairDice } from "./backoff.js";
+import type { Connections, Line } from "./connection.js";
+import { checkText, toValue } from "./data.js";
+import { PokeError, remedyOf, Unreadable } from "./error.js";
+import { DEADLINE, LONGEST_DURATION, SHORTEST_ATTEMPT } from "./numbers.js";
+import type { CallOptions, Publish } from "./options.js";
+import { toError } from "./stream.js";
+import { type Clock, sleep, within } from "./time.js";
+import type { Tokens } from "./token.js";
+import type { Method } from "./wire.js";
+
+/** Makes calls that have one answer. */
+export class Caller {
+  constructor(
+    private readonly clock: Clock,
+    private readonly connections: Connections,
+    private readonly tokens: Tokens,
+    private readonly closing: AbortSignal,
+  ) {}
+
+  /** Calls until there is an answer, a final refusal, or no time left. */
+  call<I extends DescMessage, O extends DescMessage>(
+    method: Method<I, O>,
+    request: MessageInitShape<I>,
+    { signal, deadline = DEADLINE }: CallOptions,
+  ): Promise<MessageShape<O>> {
+    return within([this.closing, signal], Number.POSITIVE_INFINITY, async (signal) => {
+      const endsAt = this.clock.now() + Math.min(deadline, LONGEST_DURATION);
+      const backoff = new Backoff(fairDice);
+      let retriedAtOnce = false;
+      for (;;) {
+        // Half of what is left: a connection that swallows the first attempt leaves time for another.
+        const left = endsAt - this.clock.now();
+        const patience = Math.min(Math.max(left / 2, SHORTEST_ATTEMPT), left);
+        const line = this.connections.take();
+        try {
+          return await within([signal], patience, (signal) => this.attempt(line, method, request, signal));
+        } catch (cause) {
+          const error = toError(cause);
+          const remedy = error instanceof Unreadable ? "giveUp" : remedyOf(error);
+          if (signal.aborted || remedy === "giveUp" || remedy === "refreshToken") throw error;
+          const isAtOnce: boolean = remedy === "retryAtOnce" && !retriedAtOnce;
+          retriedAtOnce ||= isAtOnce;
+          const delay = isAtOnce ? 0 : (error.retryDelay ?? 0) + backoff.next();
+          if (this.clock.now() + delay >= endsAt) throw error;
+          if (error.reason === undefined) this.connections.retire(line);
+          await sleep(delay, signal);
+        } finally {
+          this.connections.release(line);
+        }
+      }
+    });
+  }
+
+  private attempt<I extends DescMessage, O extends DescMessage>(
+    line: Line,
+    method: Method<I, O>,
+    request: MessageInitShape<I>,
+    signal: AbortSignal,
+  ): Promise<MessageShape<O>> {
+    return this.tokens.authorize(undefined, signal, async (headers) => {
+      let answer: MessageShape<O> | undefined;
+      for await (const message of line.connection.wire(method, request, headers, signal)) answer = message;
+      if (answer === undefined) throw new PokeError("UNKNOWN", "the call has ended without an answer");
+      return answer;
+    });
+  }
+}
+
+/** @throws PokeError INVALID_ARGUMENT for data without a form on the wire. */
+export function toRequest({ domain, filter, data, customerId, idempotencyKey }: Publish) {
+  return {
+    domain: checkText(domain, "domain"),
+    filter: checkText(filter, "filter"),
+    data: toValue(data),
+    audience: customerId === undefined ? 0 : 1,
+    customerId: customerId === undefined ? "" : checkText(customerId, "customerId"),
+    idempotencyKey: checkText(idempotencyKey || randomKey(), "idempotencyKey"),
+  };
+}
+
+/** 128 random bits: a retry is recognised, and no two senders make the same. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
