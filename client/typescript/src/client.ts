@@ -130,3 +130,5 @@ function required(position: WirePosition | undefined): Position {
   if (!position) throw new PokeError("DATA_LOSS", "the answer has no position");
   return positionFromWire(position);
 }
+
+export type * from "./options.js";

@@ -9,6 +9,8 @@ export interface Violation {
 /** What a {@link PokeError} has beside its code and message. */
 export interface PokeErrorOptions {
   reason?: string | undefined;
+  /** By default what the table of the behaviour says of such an error. */
+  isFinal?: boolean | undefined;
   retryDelay?: number | undefined;
   violations?: Violation[] | undefined;
   httpStatus?: number | undefined;
@@ -25,6 +27,8 @@ export class PokeError extends Error {
   readonly code: string;
   /** The exact cause in UPPER_SNAKE, from the table of errors in poke.proto. Only the server's own errors have one. */
   readonly reason: string | undefined;
+  /** True when the same call would fail again. */
+  readonly isFinal: boolean;
   /** Milliseconds after which the server asks to come back, at the earliest. */
   readonly retryDelay: number | undefined;
   /** What is wrong with the input, field by field. */
@@ -39,19 +43,14 @@ export class PokeError extends Error {
     this.retryDelay = options.retryDelay;
     this.violations = options.violations ?? [];
     this.httpStatus = options.httpStatus;
-  }
-
-  /** True when the same call would fail again. */
-  get isFinal(): boolean {
-    const remedy = remedyOf(this);
-    return remedy === "giveUp" || remedy === "refreshToken";
+    this.isFinal = options.isFinal ?? ["giveUp", "refreshToken"].includes(remedyOf(this));
   }
 }
 
 /** A message came that can't be read. */
 export class Unreadable extends PokeError {
   constructor(cause: unknown) {
-    super("DATA_LOSS", "a message can't be read", { cause });
+    super("DATA_LOSS", "a message can't be read", { cause, isFinal: false });
   }
 }
 
