@@ -7,13 +7,17 @@ export const fairDice: Dice = (bound) => Math.random() * bound;
 
 /** Full jitter below a bound that doubles. */
 export class Backoff {
-  private failures = 0;
+  #failures = 0;
 
-  constructor(private readonly dice: Dice) {}
+  readonly #dice: Dice;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+  }
 
   /** The wait before the next attempt. */
   next(largest = BACKOFF_MAX): number {
-    return this.dice(Math.min(BACKOFF_MIN * 2 ** this.failures++, largest));
+    return this.#dice(Math.min(BACKOFF_MIN * 2 ** this.#failures++, largest));
   }
 
   /** As `next`, with little time left: a wait takes half of it at most, as long as that isn't less than the first bound. */
@@ -23,12 +27,12 @@ export class Backoff {
 
   /** As `next`, but the first wait of a row is below `spread`. */
   nextSpread(spread: number): number {
-    if (this.failures > 0) return this.next();
-    this.failures = 1;
-    return this.dice(spread);
+    if (this.#failures > 0) return this.next();
+    this.#failures = 1;
+    return this.#dice(spread);
   }
 
   reset(): void {
-    this.failures = 0;
+    this.#failures = 0;
   }
 }

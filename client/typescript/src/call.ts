@@ -11,32 +11,34 @@ export class Call {
   reconnectSpread: number | undefined;
   /** The server has asked to move, at this time. */
   moveAt: number | undefined;
-  private closesAt: number | undefined;
-  private silenceAllowed = WELCOME_WITHIN;
-  private liveSince: number | undefined;
+  #closesAt: number | undefined;
+  #silenceAllowed = WELCOME_WITHIN;
+  #liveSince: number | undefined;
   /** The calls that were to replace it and failed. */
-  private readonly failedMoves: Backoff;
+  readonly #failedMoves: Backoff;
+  #lastLife: number;
 
   /** @param carried what it was asked for, less what is over. */
   constructor(
     readonly id: number,
     readonly carried: Map<string, Held>,
-    private lastLife: number,
+    lastLife: number,
     dice: Dice,
   ) {
+    this.#lastLife = lastLife;
     this.pending = new Set(carried.keys());
-    this.failedMoves = new Backoff(dice);
+    this.#failedMoves = new Backoff(dice);
   }
 
   welcome(heartbeatInterval: number, reconnectSpread: number): void {
-    this.silenceAllowed = 2.5 * heartbeatInterval;
+    this.#silenceAllowed = 2.5 * heartbeatInterval;
     this.reconnectSpread = reconnectSpread;
   }
 
   /** An interest is live. If it has lost something, its gap comes next. */
   live(key: string, awaitsGap: boolean, now: number): void {
     if (!awaitsGap) this.pending.delete(key);
-    this.liveSince ??= now;
+    this.#liveSince ??= now;
   }
 
   /** The server has no more of this interest on this call. */
@@ -65,29 +67,29 @@ export class Call {
   /** The server asks to move, and closes the call later on. The earliest of several such requests holds. */
   mustMove(moveAt: number, closesAt: number | undefined): void {
     this.moveAt = Math.min(this.moveAt ?? Number.POSITIVE_INFINITY, moveAt);
-    if (closesAt !== undefined) this.closesAt = Math.min(this.closesAt ?? Number.POSITIVE_INFINITY, closesAt);
+    if (closesAt !== undefined) this.#closesAt = Math.min(this.#closesAt ?? Number.POSITIVE_INFINITY, closesAt);
   }
 
   /** How long to wait with the next attempt to replace this call, after one has failed. */
   moveAgainAfter(now: number): number {
-    const left = (this.closesAt ?? -1) - now;
-    return left >= 0 ? this.failedMoves.nextBefore(left) : this.failedMoves.next();
+    const left = (this.#closesAt ?? -1) - now;
+    return left >= 0 ? this.#failedMoves.nextBefore(left) : this.#failedMoves.next();
   }
 
   /** It has been live for long enough. */
   isProved(now: number): boolean {
-    return this.liveSince !== undefined && now >= this.liveSince + PROVED_AFTER;
+    return this.#liveSince !== undefined && now >= this.#liveSince + PROVED_AFTER;
   }
 
   /** A message came, or the reader is back after a pause. Answers whether that was in time. */
   lives(now: number): boolean {
-    const silence = now - this.lastLife;
-    this.lastLife = now;
-    return silence <= this.silenceAllowed;
+    const silence = now - this.#lastLife;
+    this.#lastLife = now;
+    return silence <= this.#silenceAllowed;
   }
 
   /** From when on it counts as lost. */
   lostAt(doublings: number): number {
-    return this.lastLife + this.silenceAllowed * 2 ** doublings;
+    return this.#lastLife + this.#silenceAllowed * 2 ** doublings;
   }
 }

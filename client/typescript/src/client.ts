@@ -18,23 +18,23 @@ import { Caller, toRequest } from "./unary.js";
  * Make one by `createClient` of "multicast-poke/web" or "multicast-poke/node".
  */
 export class PokeClient {
-  private readonly clock = new Clock();
-  private readonly connections: Connections;
-  private readonly tokens: Tokens;
-  private readonly stream: Stream;
-  private readonly caller: Caller;
-  private readonly closing = new AbortController();
+  readonly #clock = new Clock();
+  readonly #connections: Connections;
+  readonly #tokens: Tokens;
+  readonly #stream: Stream;
+  readonly #caller: Caller;
+  readonly #closing = new AbortController();
 
   /**
    * @param connect makes a connection: before the first call, and whenever no new call may use the last one
    * @param device what the device knows of itself, where it knows anything
    */
   constructor(connect: () => Connection, options: ClientOptions = {}, device?: Device) {
-    this.connections = new Connections(connect);
-    this.tokens = new Tokens(options.token, this.clock);
+    this.#connections = new Connections(connect);
+    this.#tokens = new Tokens(options.token, this.#clock);
     const eventBuffer = Math.max(1, options.eventBuffer ?? EVENT_BUFFER);
-    this.stream = new Stream(this.clock, this.connections, this.tokens, eventBuffer, device);
-    this.caller = new Caller(this.clock, this.connections, this.tokens, this.closing.signal);
+    this.#stream = new Stream(this.#clock, this.#connections, this.#tokens, eventBuffer, device);
+    this.#caller = new Caller(this.#clock, this.#connections, this.#tokens, this.#closing.signal);
   }
 
   /**
@@ -45,7 +45,7 @@ export class PokeClient {
    * @throws PokeError INVALID_ARGUMENT, from the loop, for malformed arguments and more interests than the server accepts.
    */
   pokes(interests: Interest | Interest[], options: ListenOptions = {}): AsyncIterable<PokeEvent> {
-    const subscribe = this.subscription(interests, options);
+    const subscribe = this.#subscription(interests, options);
     return { [Symbol.asyncIterator]: () => new PokeIterator(subscribe) };
   }
 
@@ -56,7 +56,7 @@ export class PokeClient {
    * @throws PokeError INVALID_ARGUMENT for malformed arguments and more interests than the server accepts.
    */
   listen(interests: Interest | Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
-    return toHandlers(this.subscription(interests, options), handlers);
+    return toHandlers(this.#subscription(interests, options), handlers);
   }
 
   /**
@@ -64,7 +64,7 @@ export class PokeClient {
    * events are handled, and pass them as {@link ListenOptions.positions} to go on there, also in another process.
    */
   positions(): SavedPosition[] {
-    return this.stream.positions();
+    return this.#stream.positions();
   }
 
   /**
@@ -75,7 +75,7 @@ export class PokeClient {
    * `close`. Else what the server says.
    */
   async publish(poke: Publish, options: CallOptions = {}): Promise<Published> {
-    const answer = await this.caller.call(PokeService.method.publish, toRequest(poke), options);
+    const answer = await this.#caller.call(PokeService.method.publish, toRequest(poke), options);
     const { localReceiverCount, duplicate } = answer;
     return {
       position: required(answer.position),
@@ -90,21 +90,21 @@ export class PokeClient {
    * @throws PokeError as {@link PokeClient.publish}.
    */
   async endInterest(end: Publish, options: CallOptions = {}): Promise<InterestEnd> {
-    const answer = await this.caller.call(PokeService.method.endInterest, toRequest(end), options);
+    const answer = await this.#caller.call(PokeService.method.endInterest, toRequest(end), options);
     return { position: required(answer.position) };
   }
 
   /** Cancels everything, for good: iterators end, and calls fail with CANCELLED. */
   close(): void {
-    this.closing.abort(canceled());
-    this.stream.close();
-    this.connections.close();
+    this.#closing.abort(canceled());
+    this.#stream.close();
+    this.#connections.close();
   }
 
-  private subscription(interests: Interest | Interest[], options: ListenOptions): Subscribe {
+  #subscription(interests: Interest | Interest[], options: ListenOptions): Subscribe {
     const { latest, positions = [], signal } = options;
     return (wake) => {
-      this.closing.signal.throwIfAborted();
+      this.#closing.signal.throwIfAborted();
       const saved = new Map(
         positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]),
       );
@@ -114,10 +114,10 @@ export class PokeClient {
         wanted.set(keyOf(interest), [interest, { after: saved.get(keyOf(interest)), latest }]);
       }
       if (wanted.size === 0) refuse("interests", "must not be empty");
-      const listener = this.stream.listen([...wanted.values()], wake);
+      const listener = this.#stream.listen([...wanted.values()], wake);
       const leave = () => {
         signal?.removeEventListener("abort", leave);
-        this.stream.leave(listener);
+        this.#stream.leave(listener);
       };
       signal?.addEventListener("abort", leave);
       if (signal?.aborted) leave();

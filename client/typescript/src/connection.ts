@@ -15,40 +15,44 @@ interface Line {
 
 /** Holds the connection that new calls use, and those that calls still use. */
 export class Connections {
-  private current: Line | undefined;
-  private readonly open = new Set<Line>();
+  #current: Line | undefined;
+  readonly #open = new Set<Line>();
 
-  constructor(private readonly connect: () => Connection) {}
+  readonly #connect: () => Connection;
+
+  constructor(connect: () => Connection) {
+    this.#connect = connect;
+  }
 
   /** The connection for a new call. It stays open until `release`. */
   take(): Line {
-    if (!this.current) {
-      this.current = { connection: this.connect(), calls: 0 };
-      this.open.add(this.current);
+    if (!this.#current) {
+      this.#current = { connection: this.#connect(), calls: 0 };
+      this.#open.add(this.#current);
     }
-    this.current.calls += 1;
-    return this.current;
+    this.#current.calls += 1;
+    return this.#current;
   }
 
   release(line: Line): void {
     line.calls -= 1;
-    this.closeUnused(line);
+    this.#closeUnused(line);
   }
 
   /** No new call uses it: its server has said GOAWAY, or nothing comes through it. The calls on it go on. */
   retire(line: Line): void {
-    if (this.current === line) this.current = undefined;
-    this.closeUnused(line);
+    if (this.#current === line) this.#current = undefined;
+    this.#closeUnused(line);
   }
 
   close(): void {
-    for (const { connection } of this.open) connection.close?.();
-    this.open.clear();
-    this.current = undefined;
+    for (const { connection } of this.#open) connection.close?.();
+    this.#open.clear();
+    this.#current = undefined;
   }
 
-  private closeUnused(line: Line): void {
-    if (line.calls > 0 || line === this.current || !this.open.delete(line)) return;
+  #closeUnused(line: Line): void {
+    if (line.calls > 0 || line === this.#current || !this.#open.delete(line)) return;
     line.connection.close?.();
   }
 }

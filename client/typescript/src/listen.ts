@@ -12,45 +12,49 @@ interface Waiting {
 
 /** One loop over the events. Written out, as `return` of a generator waits until the `next` before it has an event. */
 export class PokeIterator implements AsyncIterator<PokeEvent, undefined> {
-  private subscription: ReturnType<Subscribe> | undefined;
-  private isDone = false;
-  private readonly waiting: Waiting[] = [];
+  #subscription: ReturnType<Subscribe> | undefined;
+  #isDone = false;
+  readonly #waiting: Waiting[] = [];
 
-  constructor(private readonly subscribe: Subscribe) {}
+  readonly #subscribe: Subscribe;
+
+  constructor(subscribe: Subscribe) {
+    this.#subscribe = subscribe;
+  }
 
   next(): Promise<IteratorResult<PokeEvent, undefined>> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
-      this.hand();
+      this.#waiting.push({ resolve, reject });
+      this.#hand();
     });
   }
 
   return(): Promise<IteratorResult<PokeEvent, undefined>> {
-    this.finish();
+    this.#finish();
     return Promise.resolve({ done: true, value: undefined });
   }
 
   /** Hands what has come to those who wait for it. */
-  private hand(): void {
+  #hand(): void {
     try {
-      if (!this.isDone) this.subscription ??= this.subscribe(() => this.subscription && this.hand());
+      if (!this.#isDone) this.#subscription ??= this.#subscribe(() => this.#subscription && this.#hand());
     } catch (error) {
-      this.waiting.shift()?.reject(error);
-      this.finish();
+      this.#waiting.shift()?.reject(error);
+      this.#finish();
     }
-    while (this.subscription && this.waiting.length > 0) {
-      const taken = this.subscription.listener.take();
-      if (taken?.event) this.waiting.shift()?.resolve({ done: false, value: taken.event });
-      else if (taken?.error) this.waiting.shift()?.reject(taken.error);
+    while (this.#subscription && this.#waiting.length > 0) {
+      const taken = this.#subscription.listener.take();
+      if (taken?.event) this.#waiting.shift()?.resolve({ done: false, value: taken.event });
+      else if (taken?.error) this.#waiting.shift()?.reject(taken.error);
       else break;
     }
-    if (this.isDone || (this.subscription?.listener.isOver && this.waiting.length > 0)) this.finish();
+    if (this.#isDone || (this.#subscription?.listener.isOver && this.#waiting.length > 0)) this.#finish();
   }
 
-  private finish(): void {
-    this.isDone = true;
-    this.subscription?.leave();
-    for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined });
+  #finish(): void {
+    this.#isDone = true;
+    this.#subscription?.leave();
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
   }
 }
 

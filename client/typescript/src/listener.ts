@@ -13,8 +13,11 @@ export interface Letter {
 export class Listener {
   /** Nothing more will come. There may be something left to take. */
   isOver = false;
-  private isStopped = false;
-  private readonly queue: Letter[] = [];
+  #isStopped = false;
+  readonly #queue: Letter[] = [];
+
+  readonly #wake: () => void;
+  readonly #taken: () => void;
 
   /**
    * @param held what it listens to, less what is over
@@ -23,31 +26,34 @@ export class Listener {
    */
   constructor(
     readonly held: Set<Held>,
-    private readonly wake: () => void,
-    private readonly taken: () => void,
-  ) {}
+    wake: () => void,
+    taken: () => void,
+  ) {
+    this.#wake = wake;
+    this.#taken = taken;
+  }
 
   get waiting(): number {
-    return this.queue.length;
+    return this.#queue.length;
   }
 
   offer(letter: Letter): void {
     const { event, error, held } = letter.notice;
     if (held && !this.held.has(held)) return;
     letter.waiting += 1;
-    this.queue.push(letter);
+    this.#queue.push(letter);
     const isLast = event?.type === "ended" || (event?.type === "rejected" && event.isFinal);
     if (held && isLast) this.held.delete(held);
     if (error) this.held.clear();
     this.isOver ||= this.held.size === 0;
-    this.wake();
+    this.#wake();
   }
 
   /** The next event, or the error that is the last. */
   take(): { event?: PokeEvent; error?: PokeError } | undefined {
-    for (let letter = this.queue.shift(); letter; letter = this.queue.shift()) {
+    for (let letter = this.#queue.shift(); letter; letter = this.#queue.shift()) {
       settle(letter);
-      this.taken();
+      this.#taken();
       if (letter.notice.event || letter.notice.error) return letter.notice;
     }
     return undefined;
@@ -55,11 +61,11 @@ export class Listener {
 
   /** Drops what waits. */
   stop(): void {
-    if (this.isStopped) return;
-    this.isStopped = true;
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     this.isOver = true;
-    this.queue.splice(0).forEach(settle);
-    this.wake();
+    this.#queue.splice(0).forEach(settle);
+    this.#wake();
   }
 }
 

@@ -59,33 +59,36 @@ export class State {
   isOffline = false;
 
   /** Since when the set is another than the newest call's. */
-  private changedAt = NEVER;
-  private openedAt = -NEVER;
+  #changedAt = NEVER;
+  #openedAt = -NEVER;
   /** After a failure: no call is opened before. */
-  private notBefore = -NEVER;
+  #notBefore = -NEVER;
   /** The server has asked for that wait. */
-  private mustWait = false;
-  private staleToken: number | undefined;
+  #mustWait = false;
+  #staleToken: number | undefined;
   /** A call was retried at once, and none has been welcomed since. */
-  private retriedAtOnce = false;
+  #retriedAtOnce = false;
   /** How often patience has doubled: a network that holds back heartbeats would otherwise break every call. */
-  private doublings = 0;
-  private readonly backoff: Backoff;
-  private actions: Action[] = [];
-  private notices: Notice[] = [];
+  #doublings = 0;
+  readonly #backoff: Backoff;
+  #actions: Action[] = [];
+  #notices: Notice[] = [];
 
-  constructor(private readonly dice: Dice) {
-    this.backoff = new Backoff(dice);
+  readonly #dice: Dice;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+    this.#backoff = new Backoff(dice);
   }
 
   /** What has to be done since the last time. */
   takeActions(): Action[] {
-    return this.actions.splice(0);
+    return this.#actions.splice(0);
   }
 
   /** What the program is to hear since the last time. */
   takeNotices(): Notice[] {
-    return this.notices.splice(0);
+    return this.#notices.splice(0);
   }
 
   // ---- The program's side
@@ -97,12 +100,12 @@ export class State {
     if (fresh.length > 0 && this.interests.size + fresh.length > limit) {
       throw new PokeError("INVALID_ARGUMENT", `the server accepts ${limit} interests of one client`);
     }
-    const all = interests.map(([interest, start]) => this.addOne(interest, start));
-    if (fresh.length > 0) this.noteChange(now);
+    const all = interests.map(([interest, start]) => this.#addOne(interest, start));
+    if (fresh.length > 0) this.#noteChange(now);
     return all;
   }
 
-  private addOne(interest: Interest, start: Start): Held {
+  #addOne(interest: Interest, start: Start): Held {
     const known = this.interests.get(keyOf(interest));
     if (known) {
       known.holders += 1;
@@ -120,28 +123,28 @@ export class State {
     held.holders -= 1;
     if (held.holders > 0) return;
     this.interests.delete(key);
-    for (const call of this.calls()) call.pending.delete(key);
-    this.switchOver();
-    this.noteChange(now);
+    for (const call of this.#calls()) call.pending.delete(key);
+    this.#switchOver();
+    this.#noteChange(now);
   }
 
   /** The program is behind, or has caught up. */
   setReading(now: number, isReading: boolean): void {
-    if (isReading && !this.isReading) for (const call of this.calls()) call.lives(now);
+    if (isReading && !this.isReading) for (const call of this.#calls()) call.lives(now);
     this.isReading = isReading;
   }
 
   /** There is reason to hope: the network is back, or somebody looks at the screen. What is left of a wait is dropped. */
   hurry(now: number): void {
-    if (!this.current && !this.mustWait)
-      this.notBefore = Math.min(this.notBefore, Math.max(now, this.openedAt + CHANGE_INTERVAL));
+    if (!this.current && !this.#mustWait)
+      this.#notBefore = Math.min(this.#notBefore, Math.max(now, this.#openedAt + CHANGE_INTERVAL));
   }
 
   /** Cancels every call and forgets every interest. */
   closeAll(): void {
     this.interests.clear();
-    this.changedAt = NEVER;
-    this.closeCalls();
+    this.#changedAt = NEVER;
+    this.#closeCalls();
   }
 
   // ---- Time
@@ -149,132 +152,132 @@ export class State {
   /** When `onTime` has something to do. */
   deadline(): number {
     // Silence means nothing while nobody reads.
-    const watched = this.isReading ? this.calls() : [];
-    return Math.min(this.openAt(), ...watched.map((call) => call.lostAt(this.doublings)));
+    const watched = this.isReading ? this.#calls() : [];
+    return Math.min(this.#openAt(), ...watched.map((call) => call.lostAt(this.#doublings)));
   }
 
   /** Does what is due. */
   onTime(now: number): void {
     for (;;) {
-      const silent = this.isReading && this.calls().find((call) => call.lostAt(this.doublings) <= now);
+      const silent = this.isReading && this.#calls().find((call) => call.lostAt(this.#doublings) <= now);
       if (!silent) break;
-      this.onSilence(now, silent.id);
+      this.#onSilence(now, silent.id);
     }
-    if (this.openAt() <= now) this.open(now);
+    if (this.#openAt() <= now) this.#open(now);
   }
 
-  private openAt(): number {
-    const changeDue = Math.max(this.changedAt + COALESCE, this.openedAt + CHANGE_INTERVAL);
+  #openAt(): number {
+    const changeDue = Math.max(this.#changedAt + COALESCE, this.#openedAt + CHANGE_INTERVAL);
     const retries = [...this.interests.values()].map(({ retryAt }) => retryAt);
     if (retries.length === 0) return changeDue;
     let due: number;
     if (!this.current) {
-      due = Math.max(Math.min(...retries.map((at) => at ?? -NEVER)), this.changedAt === NEVER ? -NEVER : changeDue);
+      due = Math.max(Math.min(...retries.map((at) => at ?? -NEVER)), this.#changedAt === NEVER ? -NEVER : changeDue);
     } else if (this.next || !this.current.isSettled) {
       // A call can only be replaced without a loss once the position of each interest is known.
       return NEVER;
     } else {
       due = Math.min(changeDue, this.current.moveAt ?? NEVER, ...retries.map((at) => at ?? NEVER));
     }
-    return Math.max(due, this.notBefore);
+    return Math.max(due, this.#notBefore);
   }
 
   /** Opens a call with everything that is wanted, beside the current one if there is one. */
-  private open(now: number): void {
-    this.changedAt = NEVER;
+  #open(now: number): void {
+    this.#changedAt = NEVER;
     const due = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined || retryAt <= now);
     if (due.length === 0) {
-      this.closeCalls();
+      this.#closeCalls();
       return;
     }
     for (const [, held] of due) held.retryAt = undefined;
-    this.openedAt = now;
+    this.#openedAt = now;
     this.newestId += 1;
-    const call = new Call(this.newestId, new Map(due), now, this.dice);
+    const call = new Call(this.newestId, new Map(due), now, this.#dice);
     if (this.current) this.next = call;
     else this.current = call;
     const subscriptions = due.map(([, { interest, start }]) => ({
       interest: interestToWire(interest),
       start: startToWire(start),
     }));
-    this.actions.push({ type: "open", id: call.id, request: { subscriptions }, staleToken: this.staleToken });
+    this.#actions.push({ type: "open", id: call.id, request: { subscriptions }, staleToken: this.#staleToken });
   }
 
-  private closeCalls(): void {
-    for (const { id } of this.calls()) {
-      this.release(id);
-      this.actions.push({ type: "close", id });
+  #closeCalls(): void {
+    for (const { id } of this.#calls()) {
+      this.#release(id);
+      this.#actions.push({ type: "close", id });
     }
     this.current = undefined;
     this.next = undefined;
   }
 
   /** The next call takes over once each of its interests is live, or refused. */
-  private switchOver(): void {
+  #switchOver(): void {
     if (!this.next?.isSettled || !this.current) return;
     const old = this.current.id;
     this.current = this.next;
     this.next = undefined;
-    this.release(old);
-    this.actions.push({ type: "close", id: old });
+    this.#release(old);
+    this.#actions.push({ type: "close", id: old });
   }
 
   /** Compares the set with that of the newest call. What is refused for a while isn't missed. */
-  private noteChange(now: number): void {
+  #noteChange(now: number): void {
     const carried = (this.next ?? this.current)?.carried;
     const wanted = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined);
     const isSent = carried && wanted.length === carried.size && wanted.every(([key, held]) => carried.get(key) === held);
-    this.changedAt = isSent ? NEVER : Math.min(this.changedAt, now);
+    this.#changedAt = isSent ? NEVER : Math.min(this.#changedAt, now);
   }
 
-  private calls(): Call[] {
+  #calls(): Call[] {
     return [this.current, this.next].filter((call) => call !== undefined);
   }
 
-  private release(id: number): void {
+  #release(id: number): void {
     for (const held of this.interests.values()) if (held.owner === id) held.release();
   }
 
   // ---- What a call says
 
   onMessage(now: number, id: number, message: Message): void {
-    const call = this.calls().find((call) => call.id === id);
+    const call = this.#calls().find((call) => call.id === id);
     if (!call) return;
     const wasInTime = call.lives(now);
-    if (call.isProved(now)) this.backoff.reset();
+    if (call.isProved(now)) this.#backoff.reset();
     switch (message.type) {
       case "welcome":
-        this.retriedAtOnce = false;
+        this.#retriedAtOnce = false;
         this.limits = message.connected.limits;
         call.welcome(message.connected.heartbeatInterval, message.reconnectSpread);
-        this.tell({ event: message.connected });
+        this.#tell({ event: message.connected });
         break;
       case "subscribed":
-        this.onSubscribed(now, call, message.live);
+        this.#onSubscribed(now, call, message.live);
         break;
       case "rejected":
-        this.onRejected(now, call, message.rejected, message.retryDelay);
+        this.#onRejected(now, call, message.rejected, message.retryDelay);
         break;
       case "poke":
-        this.onPoke(id, message.poke);
+        this.#onPoke(id, message.poke);
         break;
       case "gap":
-        this.onGap(call, message);
+        this.#onGap(call, message);
         break;
       case "ended":
-        this.onEnded(id, message.ended);
+        this.#onEnded(id, message.ended);
         break;
       case "heartbeat":
-        if (wasInTime) this.doublings = 0;
-        this.onCheckpoints(id, message.checkpoints);
+        if (wasInTime) this.#doublings = 0;
+        this.#onCheckpoints(id, message.checkpoints);
         break;
       case "reconnect":
-        this.onReconnect(now, call, message);
+        this.#onReconnect(now, call, message);
     }
-    this.switchOver();
+    this.#switchOver();
   }
 
-  private onSubscribed(now: number, call: Call, live: LiveReceived): void {
+  #onSubscribed(now: number, call: Call, live: LiveReceived): void {
     const key = keyOf(live.interest);
     const carried = call.carried.get(key);
     const awaitsGap = live.outcome === "gap";
@@ -289,10 +292,10 @@ export class State {
     // The start of a call that has lost something isn't saved: if the call broke before its gap, nobody would ever hear of
     // the loss.
     if (!awaitsGap && !held.hasSeen(live.position)) held.save(live.position);
-    if (!wasLive) this.tellOf(held, { ...live, interest: held.interest }, awaitsGap ? undefined : live.position);
+    if (!wasLive) this.#tellOf(held, { ...live, interest: held.interest }, awaitsGap ? undefined : live.position);
     if (held.owesGap) {
       held.owesGap = false;
-      this.tellOf(
+      this.#tellOf(
         held,
         { type: "gap", interest: held.interest, reason: "undecodable", position: live.position, reloadAfter: 0 },
         live.position,
@@ -300,33 +303,33 @@ export class State {
     }
   }
 
-  private onRejected(now: number, call: Call, rejected: RejectedReceived, retryDelay: number | undefined): void {
+  #onRejected(now: number, call: Call, rejected: RejectedReceived, retryDelay: number | undefined): void {
     const meant = call.meant(rejected.interest);
     if (!meant) return;
     const key = keyOf(meant.interest);
     call.forgo(key);
     const held = this.interests.get(key);
     if (!held?.heeds(call.id)) return;
-    this.tellOf(held, { ...rejected, interest: held.interest });
+    this.#tellOf(held, { ...rejected, interest: held.interest });
     if (retryDelay === undefined) {
-      this.finish(held);
+      this.#finish(held);
     } else {
       held.owner = undefined;
       // Half as much again at random, so that the refused don't come back in one instant.
-      held.retryAt = now + retryDelay + this.dice(retryDelay / 2);
+      held.retryAt = now + retryDelay + this.#dice(retryDelay / 2);
     }
   }
 
-  private onPoke(id: number, poke: PokeReceived): void {
-    const held = this.owned(id, poke.interest);
+  #onPoke(id: number, poke: PokeReceived): void {
+    const held = this.#owned(id, poke.interest);
     if (!held || held.hasSeen(poke.position)) return;
     held.save(poke.position);
-    this.tellOf(held, { ...poke, interest: held.interest }, poke.position);
+    this.#tellOf(held, { ...poke, interest: held.interest }, poke.position);
   }
 
-  private onGap(call: Call, { interest, reason, position, missedCount, reloadSpread }: WireGap): void {
+  #onGap(call: Call, { interest, reason, position, missedCount, reloadSpread }: WireGap): void {
     const concerned = interest
-      ? [this.owned(call.id, interest)]
+      ? [this.#owned(call.id, interest)]
       : [...this.interests.values()].filter(({ owner }) => owner === call.id);
     for (const held of concerned) {
       if (!held) continue;
@@ -335,20 +338,20 @@ export class State {
       if (reason !== "epoch_changed" && held.hasSeen(position)) continue;
       held.save(position);
       const missed = missedCount === undefined ? {} : { missedCount };
-      const reloadAfter = this.dice(reloadSpread);
-      this.tellOf(held, { type: "gap", interest: held.interest, reason, position, ...missed, reloadAfter }, position);
+      const reloadAfter = this.#dice(reloadSpread);
+      this.#tellOf(held, { type: "gap", interest: held.interest, reason, position, ...missed, reloadAfter }, position);
     }
   }
 
   /** An end always counts: its position can lie before one that a checkpoint has raised. */
-  private onEnded(id: number, ended: EndedReceived): void {
+  #onEnded(id: number, ended: EndedReceived): void {
     const held = this.interests.get(keyOf(ended.interest));
     if (!held?.heeds(id)) return;
-    this.tellOf(held, { ...ended, interest: held.interest });
-    this.finish(held);
+    this.#tellOf(held, { ...ended, interest: held.interest });
+    this.#finish(held);
   }
 
-  private onCheckpoints(id: number, checkpoints: Position[]): void {
+  #onCheckpoints(id: number, checkpoints: Position[]): void {
     const saves: Notice["saves"] = [];
     for (const held of this.interests.values()) {
       const saved = held.start.after;
@@ -360,46 +363,46 @@ export class State {
       held.save(checkpoint);
       saves.push([held, checkpoint]);
     }
-    if (saves.length > 0) this.tell({ saves });
+    if (saves.length > 0) this.#tell({ saves });
   }
 
-  private onReconnect(now: number, call: Call, { minDelay, maxDelay, closesAfter, renewToken }: WireReconnect): void {
-    if (renewToken) this.staleToken = now;
+  #onReconnect(now: number, call: Call, { minDelay, maxDelay, closesAfter, renewToken }: WireReconnect): void {
+    if (renewToken) this.#staleToken = now;
     // It has had a GOAWAY: the next call needs a connection of its own.
-    else this.actions.push({ type: "retire", id: call.id });
+    else this.#actions.push({ type: "retire", id: call.id });
     call.mustMove(
-      now + minDelay + this.dice(maxDelay - minDelay),
+      now + minDelay + this.#dice(maxDelay - minDelay),
       closesAfter === undefined ? undefined : now + closesAfter,
     );
   }
 
-  private owned(id: number, interest: Interest): Held | undefined {
+  #owned(id: number, interest: Interest): Held | undefined {
     const held = this.interests.get(keyOf(interest));
     return held?.owner === id ? held : undefined;
   }
 
   /** There is no more of this interest. With the last one the calls are over. */
-  private finish(held: Held): void {
+  #finish(held: Held): void {
     const key = keyOf(held.interest);
     this.interests.delete(key);
-    for (const call of this.calls()) call.forgo(key);
+    for (const call of this.#calls()) call.forgo(key);
     if (this.interests.size === 0) this.closeAll();
   }
 
-  private tell(notice: Omit<Notice, "saves"> & Partial<Notice>): void {
-    this.notices.push({ saves: [], ...notice });
+  #tell(notice: Omit<Notice, "saves"> & Partial<Notice>): void {
+    this.#notices.push({ saves: [], ...notice });
   }
 
-  private tellOf(held: Held, event: PokeEvent, position?: Position): void {
-    this.tell({ event, held, saves: position ? [[held, position]] : [] });
+  #tellOf(held: Held, event: PokeEvent, position?: Position): void {
+    this.#tell({ event, held, saves: position ? [[held, position]] : [] });
   }
 
   // ---- How a call ends
 
   /** The watchdog. */
-  private onSilence(now: number, id: number): void {
-    this.doublings = Math.min(MAX_DOUBLINGS, this.doublings + 1);
-    this.actions.push({ type: "retire", id }, { type: "close", id });
+  #onSilence(now: number, id: number): void {
+    this.#doublings = Math.min(MAX_DOUBLINGS, this.#doublings + 1);
+    this.#actions.push({ type: "retire", id }, { type: "close", id });
     this.onEnd(now, id, new PokeError("UNAVAILABLE", "the server has been silent for too long"));
   }
 
@@ -408,13 +411,13 @@ export class State {
    * over, which has asked for everything that this one owes, all that the call carries starts afresh.
    */
   onEnd(now: number, id: number, error: PokeError, remedy: Remedy = remedyOf(error)): void {
-    const call = this.calls().find((call) => call.id === id);
+    const call = this.#calls().find((call) => call.id === id);
     if (!call) return;
     if (error instanceof Unreadable) {
-      this.actions.push({ type: "close", id });
-      if (!this.next || this.next.id === id) this.startAfresh(call);
+      this.#actions.push({ type: "close", id });
+      if (!this.next || this.next.id === id) this.#startAfresh(call);
     }
-    this.dropCall(now, call);
+    this.#dropCall(now, call);
     if (!this.current && this.next) {
       // The call that was to take over is on its way already, and decides what comes next.
       this.current = this.next;
@@ -422,23 +425,23 @@ export class State {
       return;
     }
     if (this.interests.size === 0) return;
-    const delay = this.delayAfter(now, call, error, remedy);
+    const delay = this.#delayAfter(now, call, error, remedy);
     if (delay === undefined) {
-      this.tell({ error });
+      this.#tell({ error });
       this.closeAll();
       return;
     }
-    this.notBefore = now + delay;
-    this.mustWait = error.retryDelay !== undefined;
+    this.#notBefore = now + delay;
+    this.#mustWait = error.retryDelay !== undefined;
     if (this.current) {
-      this.noteChange(now);
+      this.#noteChange(now);
     } else {
-      this.changedAt = NEVER;
-      this.tell({ event: { type: "reconnecting", cause: error, delay } });
+      this.#changedAt = NEVER;
+      this.#tell({ event: { type: "reconnecting", cause: error, delay } });
     }
   }
 
-  private startAfresh(call: Call): void {
+  #startAfresh(call: Call): void {
     for (const [key, carried] of call.carried) {
       const held = this.interests.get(key);
       if (!held || held !== carried || (held.owner !== undefined && held.owner !== call.id)) continue;
@@ -447,31 +450,31 @@ export class State {
     }
   }
 
-  private dropCall(now: number, call: Call): void {
+  #dropCall(now: number, call: Call): void {
     if (this.current === call) this.current = undefined;
     else this.next = undefined;
-    this.release(call.id);
+    this.#release(call.id);
     // A server that leaves in order is no fault.
-    if (call.isProved(now) || call.moveAt !== undefined) this.backoff.reset();
+    if (call.isProved(now) || call.moveAt !== undefined) this.#backoff.reset();
   }
 
   /** How long to wait after a failure; `undefined`: for ever. */
-  private delayAfter(now: number, call: Call, error: PokeError, remedy: Remedy): number | undefined {
+  #delayAfter(now: number, call: Call, error: PokeError, remedy: Remedy): number | undefined {
     if (remedy === "giveUp") return undefined;
-    if (remedy === "retryAtOnce" && call.reconnectSpread === undefined && !this.retriedAtOnce) {
-      this.retriedAtOnce = true;
-      this.actions.push({ type: "retire", id: call.id });
+    if (remedy === "retryAtOnce" && call.reconnectSpread === undefined && !this.#retriedAtOnce) {
+      this.#retriedAtOnce = true;
+      this.#actions.push({ type: "retire", id: call.id });
       return 0;
     }
-    if (remedy === "refreshToken") this.staleToken = now;
-    return (error.retryDelay ?? 0) + this.jitterAfter(now, call, error.retryDelay !== undefined);
+    if (remedy === "refreshToken") this.#staleToken = now;
+    return (error.retryDelay ?? 0) + this.#jitterAfter(now, call, error.retryDelay !== undefined);
   }
 
-  private jitterAfter(now: number, call: Call, hasRetryInfo: boolean): number {
+  #jitterAfter(now: number, call: Call, hasRetryInfo: boolean): number {
     // What fails beside a call that lives says nothing about the time after it.
     if (this.current) return this.current.moveAgainAfter(now);
     const spread = call.moveAt !== undefined || !hasRetryInfo ? call.reconnectSpread : undefined;
-    const jitter = spread === undefined ? this.backoff.next() : this.backoff.nextSpread(spread);
+    const jitter = spread === undefined ? this.#backoff.next() : this.#backoff.nextSpread(spread);
     // Without a network an attempt is a try whether the device knows that rightly.
     return this.isOffline ? Math.max(jitter, BACKOFF_MAX) : jitter;
   }

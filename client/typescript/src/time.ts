@@ -9,33 +9,36 @@ const DRIFT = 1000;
  * changed by people: so it is the monotonic one, plus what the other has leapt ahead.
  */
 export class Clock {
-  private slept = 0;
-  private lead = Date.now() - performance.now();
+  #slept = 0;
+  #lead = Date.now() - performance.now();
 
   now(): number {
     const [wall, awake] = [Date.now(), performance.now()];
-    const leapt = wall - awake - this.lead;
-    if (leapt > DRIFT) this.slept += leapt;
-    this.lead = wall - awake;
-    return awake + this.slept;
+    const leapt = wall - awake - this.#lead;
+    if (leapt > DRIFT) this.#slept += leapt;
+    this.#lead = wall - awake;
+    return awake + this.#slept;
   }
 }
 
 /** Rings once a time has come. It looks at the clock now and then, since timers stand still in sleep. */
 export class Alarm {
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly ring: () => void,
-  ) {}
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
 
   /** In place of the last one. Infinity: never. */
   set(at: number): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
     if (at === Number.POSITIVE_INFINITY) return;
-    const left = Math.max(0, Math.min(at - this.clock.now(), GLANCE));
-    this.timer = setTimeout(() => (this.clock.now() >= at ? this.ring() : this.set(at)), left);
+    const left = Math.max(0, Math.min(at - this.#clock.now(), GLANCE));
+    this.#timer = setTimeout(() => (this.#clock.now() >= at ? this.#ring() : this.set(at)), left);
   }
 }
 

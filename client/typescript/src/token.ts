@@ -6,17 +6,20 @@ export type TokenProvider = (options: { signal: AbortSignal }) => Promise<string
 
 /** The tokens of a client: none, the same for ever, or from a provider. */
 export class Tokens {
-  private newest: { token: string; at: number } | undefined;
-  private fetching: { token: Promise<string>; abort: AbortController } | undefined;
+  #newest: { token: string; at: number } | undefined;
+  #fetching: { token: Promise<string>; abort: AbortController } | undefined;
 
-  constructor(
-    private readonly source: string | TokenProvider | undefined,
-    private readonly clock: Clock,
-  ) {}
+  readonly #source: string | TokenProvider | undefined;
+  readonly #clock: Clock;
+
+  constructor(source: string | TokenProvider | undefined, clock: Clock) {
+    this.#source = source;
+    this.#clock = clock;
+  }
 
   /** Whether there can be another token than the one that was refused. */
   get canRefresh(): boolean {
-    return typeof this.source === "function";
+    return typeof this.#source === "function";
   }
 
   /**
@@ -24,38 +27,38 @@ export class Tokens {
    * before `stale` isn't used. An UNAUTHENTICATED that comes out is for good.
    */
   async authorize<T>(stale: number | undefined, signal: AbortSignal, call: (headers: Headers) => Promise<T>): Promise<T> {
-    const first = bearer(await this.get(stale, signal));
-    const started = this.clock.now();
+    const first = bearer(await this.#get(stale, signal));
+    const started = this.#clock.now();
     try {
       return await call(first);
     } catch (error) {
       if (!this.canRefresh || !(error instanceof PokeError) || error.code !== "UNAUTHENTICATED") throw error;
     }
-    return call(bearer(await this.get(started, signal)));
+    return call(bearer(await this.#get(started, signal)));
   }
 
   /** All calls share one fetch. */
-  private async get(stale: number | undefined, signal: AbortSignal): Promise<string | undefined> {
-    if (typeof this.source !== "function") return this.source;
-    if (this.newest && (stale === undefined || this.newest.at > stale)) return this.newest.token;
-    this.fetching ??= this.fetch(this.source);
-    const fetching = this.fetching;
+  async #get(stale: number | undefined, signal: AbortSignal): Promise<string | undefined> {
+    if (typeof this.#source !== "function") return this.#source;
+    if (this.#newest && (stale === undefined || this.#newest.at > stale)) return this.#newest.token;
+    this.#fetching ??= this.#fetch(this.#source);
+    const fetching = this.#fetching;
     try {
       return await orAborted(signal, fetching.token);
     } finally {
       // Also one that hangs: the next call asks again.
-      if (this.fetching === fetching) this.fetching = undefined;
+      if (this.#fetching === fetching) this.#fetching = undefined;
       fetching.abort.abort(canceled());
     }
   }
 
-  private fetch(provider: TokenProvider) {
+  #fetch(provider: TokenProvider) {
     const abort = new AbortController();
     const fetched = async () => {
       try {
         const token = await provider({ signal: abort.signal });
         if (typeof token !== "string") throw new TypeError("the token isn't text");
-        this.newest = { token, at: this.clock.now() };
+        this.#newest = { token, at: this.#clock.now() };
         return token;
       } catch (cause) {
         throw new PokeError("UNAVAILABLE", "no token to be had", { cause });

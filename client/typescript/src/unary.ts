@@ -12,12 +12,17 @@ import type { Method } from "./wire.js";
 
 /** Makes calls that have one answer. */
 export class Caller {
-  constructor(
-    private readonly clock: Clock,
-    private readonly connections: Connections,
-    private readonly tokens: Tokens,
-    private readonly closing: AbortSignal,
-  ) {}
+  readonly #clock: Clock;
+  readonly #connections: Connections;
+  readonly #tokens: Tokens;
+  readonly #closing: AbortSignal;
+
+  constructor(clock: Clock, connections: Connections, tokens: Tokens, closing: AbortSignal) {
+    this.#clock = clock;
+    this.#connections = connections;
+    this.#tokens = tokens;
+    this.#closing = closing;
+  }
 
   /** Calls until there is an answer, a final refusal, or no time left. */
   call<I extends DescMessage, O extends DescMessage>(
@@ -25,17 +30,17 @@ export class Caller {
     request: MessageInitShape<I>,
     { signal, deadline = DEADLINE }: CallOptions,
   ): Promise<MessageShape<O>> {
-    return within([this.closing, signal], Number.POSITIVE_INFINITY, async (signal) => {
-      const endsAt = this.clock.now() + Math.min(deadline, LONGEST_DURATION);
+    return within([this.#closing, signal], Number.POSITIVE_INFINITY, async (signal) => {
+      const endsAt = this.#clock.now() + Math.min(deadline, LONGEST_DURATION);
       const backoff = new Backoff(fairDice);
       let retriedAtOnce = false;
       for (;;) {
         // Half of what is left: a connection that swallows the first attempt leaves time for another.
-        const left = endsAt - this.clock.now();
+        const left = endsAt - this.#clock.now();
         const patience = Math.min(Math.max(left / 2, SHORTEST_ATTEMPT), left);
-        const line = this.connections.take();
+        const line = this.#connections.take();
         try {
-          return await within([signal], patience, (signal) => this.attempt(line, method, request, signal));
+          return await within([signal], patience, (signal) => this.#attempt(line, method, request, signal));
         } catch (cause) {
           const error = toError(cause);
           const remedy = error instanceof Unreadable ? "giveUp" : remedyOf(error);
@@ -43,23 +48,23 @@ export class Caller {
           const isAtOnce: boolean = remedy === "retryAtOnce" && !retriedAtOnce;
           retriedAtOnce ||= isAtOnce;
           const delay = isAtOnce ? 0 : (error.retryDelay ?? 0) + backoff.next();
-          if (this.clock.now() + delay >= endsAt) throw error;
-          if (error.reason === undefined) this.connections.retire(line);
+          if (this.#clock.now() + delay >= endsAt) throw error;
+          if (error.reason === undefined) this.#connections.retire(line);
           await sleep(delay, signal);
         } finally {
-          this.connections.release(line);
+          this.#connections.release(line);
         }
       }
     });
   }
 
-  private attempt<I extends DescMessage, O extends DescMessage>(
+  #attempt<I extends DescMessage, O extends DescMessage>(
     line: Line,
     method: Method<I, O>,
     request: MessageInitShape<I>,
     signal: AbortSignal,
   ): Promise<MessageShape<O>> {
-    return this.tokens.authorize(undefined, signal, async (headers) => {
+    return this.#tokens.authorize(undefined, signal, async (headers) => {
       let answer: MessageShape<O> | undefined;
       for await (const message of line.connection.wire(method, request, headers, signal)) answer = message;
       if (answer === undefined) throw new PokeError("UNKNOWN", "the call has ended without an answer");
