@@ -1,0 +1,45 @@
+import { bytes, count } from "../format.js";
+import type { Status } from "./state.js";
+
+function figures({ now, total, memory, epoch, configReloads }: Status): [string, string][] {
+  const bound = memory.boundBytes === null ? "without a bound" : `of ${bytes(memory.boundBytes)}`;
+  return [
+    ["Connections", `${count(now.connections)} now, ${count(total.connectionsOpened)} since the start`],
+    ["Streams", `${count(now.streams)} now, ${count(total.streamsOpened)} since the start`],
+    ["Stalled streams", count(now.streamsStalled)],
+    ["Interests held", count(now.interests)],
+    ["Retained", `${count(now.retainedPokes)} pokes, ${bytes(now.retainedBytes)}`],
+    ["Ends kept", bytes(now.endsBytes)],
+    ["Idempotency keys", count(now.idempotencyKeys)],
+    ["Requests being read", bytes(now.requestBytes)],
+    ["Published", `${count(total.published)} pokes, ${count(total.duplicates)} repeats`],
+    ["Delivered", `${count(total.delivered)} pokes, ${bytes(total.deliveredBytes)}`],
+    ["Interests ended", count(total.ended)],
+    ["Gaps told", count(total.gaps)],
+    ["Calls refused", `${count(total.publishRefused)}, ${count(total.rateLimited)} of them too fast`],
+    ["Streams refused", count(total.streamsRefused)],
+    ["Connections refused", count(total.connectionsRefused)],
+    ["Memory", `${bytes(memory.residentBytes)} ${bound}`],
+    ["History", epoch],
+    ["Configuration", configReloads === 0 ? "as at the start" : `replaced ${count(configReloads)} times`],
+  ];
+}
+
+/** Everything that is counted. */
+export function Figures({ status }: { status: Status }) {
+  return (
+    <section class="panel" aria-labelledby="figures-title">
+      <header>
+        <h2 id="figures-title">Since the start</h2>
+      </header>
+      <dl class="figures">
+        {figures(status).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
