@@ -24,9 +24,13 @@ export async function listen(
   await isTold(page, "live");
 }
 
-/** What a page was told so far, of one type. */
-export async function told<T extends PokeEvent["type"]>(page: Page, type: T): Promise<Extract<PokeEvent, { type: T }>[]> {
-  const events = await page.evaluate(() => window.listener.events);
+/** What a component of a page was told so far, of one type. */
+export async function told<T extends PokeEvent["type"]>(
+  page: Page,
+  type: T,
+  component = "component",
+): Promise<Extract<PokeEvent, { type: T }>[]> {
+  const events = await page.evaluate((name) => window.listener.events(name), component);
   return events.filter((event): event is Extract<PokeEvent, { type: T }> => event.type === type);
 }
 
@@ -36,6 +40,6 @@ export async function isTold(page: Page, type: PokeEvent["type"], count = 1, tim
 }
 
 /** What the pokes that a page got have said, in order. */
-export async function dataOf(page: Page): Promise<unknown[]> {
-  return (await told(page, "poke")).map(({ data }) => data);
+export async function dataOf(page: Page, component?: string): Promise<unknown[]> {
+  return (await told(page, "poke", component)).map(({ data }) => data);
 }

@@ -1,37 +1,60 @@
 // A page that listens with the SDK as an app would, and keeps what it is told for the test to read.
-import { encodedSize, type Interest, type ListenOptions, type PokeClient, type PokeEvent } from "multicast-poke";
+import { encodedSize, type Interest, type ListenOptions, type PokeClient, PokeError, type PokeEvent } from "multicast-poke";
 import { createClient } from "multicast-poke/web";
 
+/** One component of the page. */
+interface Component {
+  events: PokeEvent[];
+  errors: PokeError[];
+  stop: () => void;
+}
+
 export class Listener {
-  client: PokeClient | undefined;
-  readonly events: PokeEvent[] = [];
-  readonly errors: string[] = [];
-  readonly #stops = new Map<string, () => void>();
+  #client: PokeClient | undefined;
+  readonly #components = new Map<string, Component>();
   readonly encodedSize = encodedSize;
 
   /** The page's only client. */
-  connect(url: string): PokeClient {
-    this.client ??= createClient(url);
-    return this.client;
+  client(url: string): PokeClient {
+    this.#client ??= createClient(url);
+    return this.#client;
   }
 
-  /** Listens by callbacks, as one component of the page; `stop` takes its name. */
+  /** Listens by callbacks, as one component of the page. */
   listen(url: string, interests: Interest[], options: ListenOptions = {}, name = "component"): void {
-    const keep = (event: PokeEvent) => this.events.push(event);
-    const onError = (error: Error) => this.errors.push(String(error));
-    this.#stops.set(name, this.connect(url).listen(interests, { onEvent: keep, onError }, options));
+    const component: Component = { events: [], errors: [], stop: () => {} };
+    this.#components.set(name, component);
+    const onEvent = (event: PokeEvent) => component.events.push(event);
+    const onError = (error: PokeError) => component.errors.push(error);
+    component.stop = this.client(url).listen(interests, { onEvent, onError }, options);
+  }
+
+  events(name = "component"): PokeEvent[] {
+    return this.#components.get(name)?.events ?? [];
   }
 
   stop(name = "component"): void {
-    this.#stops.get(name)?.();
+    this.#components.get(name)?.stop();
   }
 
-  /** Listens by a loop, which it leaves after `count` pokes. */
-  async loop(url: string, interest: Interest, count: number): Promise<void> {
-    let left = count;
-    for await (const event of this.connect(url).pokes(interest)) {
-      this.events.push(event);
-      if (event.type === "poke" && --left === 0) break;
+  /** Listens by a loop, and leaves it after `count` pokes, which it gives. */
+  async loop(url: string, interest: Interest, count: number): Promise<unknown[]> {
+    const pokes: unknown[] = [];
+    for await (const event of this.client(url).pokes(interest)) {
+      if (event.type === "poke") pokes.push(event.data);
+      if (pokes.length === count) break;
+    }
+    return pokes;
+  }
+
+  /** What a call's failure says. */
+  async failureOf(call: () => unknown): Promise<Partial<PokeError>> {
+    try {
+      await call();
+      return {};
+    } catch (error) {
+      if (!(error instanceof PokeError)) throw error;
+      return { code: error.code, message: error.message, violations: error.violations };
     }
   }
 }
