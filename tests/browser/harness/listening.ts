@@ -34,9 +34,9 @@ export async function told<T extends PokeEvent["type"]>(
   return events.filter((event): event is Extract<PokeEvent, { type: T }> => event.type === type);
 }
 
-/** Waits until a page was told something this often. */
+/** Waits until a page was told something at least this often. */
 export async function isTold(page: Page, type: PokeEvent["type"], count = 1, timeout = 15_000): Promise<void> {
-  await expect.poll(async () => (await told(page, type)).length, { timeout, message: type }).toBe(count);
+  await expect.poll(async () => (await told(page, type)).length, { timeout, message: type }).toBeGreaterThanOrEqual(count);
 }
 
 /** What the pokes that a page got have said, in order. */
