@@ -42,3 +42,18 @@ cargo_test() {
     fi
     rm -f "$output"
 }
+
+# junit WHAT REPORT COMMAND...: a command that writes a JUnit report, of which each test is counted. Lines `figure: TEXT` of a
+# test are noted.
+junit() {
+    local what=$1 report=$2 output status=0
+    shift 2
+    output=$(mktemp)
+    rm -f "$report"
+    echo "== $what"
+    NO_COLOR=1 "$@" 2>&1 | tee "$output" || status=$?
+    node tests/suites/junit.js "$report" >>"$RESULTS" || echo "failed 1 $what gave no results" >>"$RESULTS"
+    sed -n 's/^figure: /note /p' "$output" >>"$RESULTS"
+    [ "$status" -eq 0 ] || grep -q '^failed' "$RESULTS" || echo "failed 1 $what (exit code $status)" >>"$RESULTS"
+    rm -f "$output"
+}

@@ -20,6 +20,10 @@ install_grpcurl() { GOBIN=$1 GOFLAGS=-mod=mod go install github.com/fullstorydev
 # All of tests/conformance/go/go.mod, as go.sum pins it: one of them has no go.mod of its own.
 install_suites() { (cd tests/conformance/go && GOBIN=$1 GOFLAGS=-mod=readonly go install tool); }
 install_buf() { npm install --prefix "$1" --no-audit --no-fund --loglevel=error @bufbuild/buf@1.75.0; }
+install_react_18() {
+    npm install --prefix "$1" --no-audit --no-fund --loglevel=error react@18.3.1 react-dom@18.3.1 \
+        @testing-library/react@16.3.3 @testing-library/dom@10.4.2
+}
 install_deny() { cargo_tool "$1" cargo-deny@0.20.2; }
 install_fuzz() { cargo_tool "$1" cargo-fuzz@0.13.2; }
 install_machete() { cargo_tool "$1" cargo-machete@0.9.2; }

@@ -1,4 +1,7 @@
-# The TypeScript packages: installed from the lockfile, their stubs as buf makes them, tidy, typed, tested.
+# The TypeScript packages: installed from the lockfile, their stubs as buf makes them, tidy, typed, packed, and tested against the
+# real server.
+apt_package chromium
+export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
 check "npm ci" npm ci --no-audit --no-fund --loglevel=error
 
 # The committed stubs are what the contract makes.
@@ -8,5 +11,20 @@ stubs_are_current() {
 }
 
 check "the stubs are what buf generates" stubs_are_current
+check "the SDK builds" npm run --silent build -w client/typescript
 check "biome: format and lint" npm run --silent lint
 check "types" npm run --silent check --workspaces --if-present
+check "publint" npx publint --strict client/typescript
+check "are the types wrong?" npx attw --pack client/typescript --profile esm-only
+
+# vitest WHAT ARGUMENTS...: tests of the SDK.
+vitest() {
+    local what=$1 report=$CARGO_TARGET_DIR/vitest.xml
+    shift
+    junit "$what" "$report" npm run --silent test -w client/typescript -- "$@" \
+        --reporter=default --reporter=junit --outputFile.junit="$report"
+}
+
+vitest "the SDK"
+react_18=$(tool react-18.3.1 install_react_18)
+POKE_REACT=$react_18/node_modules vitest "the hook with React 18" test/react/hook test/react/provider test/react/server
