@@ -72,7 +72,9 @@ function connect(origin: string, path: string | undefined, tls: SecureClientSess
   const pool = {
     authority: origin,
     request: async (method: string, path: string, headers: OutgoingHttpHeaders) => {
-      const session = await ready();
+      const session = await ready().catch((cause) => {
+        throw new PokeError("UNAVAILABLE", `the server can't be reached: ${cause.message}`, { cause });
+      });
       return hold(session, session.request({ ...headers, ":method": method, ":path": path }));
     },
     notifyResponseByteRead() {},
@@ -126,9 +128,11 @@ function telling(http: UniversalClientFn): UniversalClientFn {
   };
 }
 
-function blame(cause: unknown): never {
-  const name = codeName((cause as { code?: number }).code ?? 2);
-  const message = cause instanceof Error ? cause.message : "the connection has failed";
+function blame(error: unknown): never {
+  const { code, rawMessage, cause } = error as { code?: number; rawMessage?: string; cause?: unknown };
+  if (cause instanceof PokeError) throw cause;
+  const name = codeName(code ?? 2);
   // Other codes than these say what happened to HTTP/2, not to the call.
-  throw new PokeError(["CANCELLED", "INTERNAL", "UNKNOWN"].includes(name) ? name : "UNAVAILABLE", message, { cause });
+  const isKnown = ["CANCELLED", "INTERNAL", "UNKNOWN"].includes(name);
+  throw new PokeError(isKnown ? name : "UNAVAILABLE", rawMessage ?? "the connection has failed", { cause: error });
 }

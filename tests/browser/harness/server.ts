@@ -66,6 +66,11 @@ export class Server {
     return Number(new URL(this.url).port);
   }
 
+  /** With TLS: the certificate to trust, as PEM. */
+  get pem(): string | undefined {
+    return this.#certificate?.pem;
+  }
+
   /** Starts the server again at the same address, after {@link kill} or {@link drain}. */
   async restart(): Promise<void> {
     const file = join(this.#folder, "poke.toml");
