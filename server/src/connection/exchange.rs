@@ -4,7 +4,6 @@ use std::{
     cell::RefCell,
     convert::Infallible,
     error::Error,
-    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{SystemTime, UNIX_EPOCH},
@@ -18,7 +17,7 @@ use http_body::Body;
 use crate::{error::causes, stream::Chunk};
 
 /// A part of an answer's body.
-pub trait Outgoing: Buf + From<Bytes> + Send + 'static {
+pub trait Outgoing: Buf + From<Bytes> + Send + Unpin + 'static {
     /// Whether the body gives no more until this one has been written. Then it is handed over at once, and whoever made
     /// it sees to a client that doesn't read.
     fn is_awaited(&self) -> bool;
@@ -38,44 +37,71 @@ impl Outgoing for Chunk {
 
 /// Sends the answer when it is there, and its body to the end, unless the client resets the stream.
 ///
-/// What makes the answer is boxed, so that nothing of it is left while a stream is open.
-pub(super) async fn exchange<B>(
-    answer: Pin<Box<impl Future<Output = Result<Response<B>, Infallible>>>>,
-    mut respond: SendResponse<B::Data>,
-) where
+/// What makes the answer, and the answer's body, are boxed: an open stream, of which there are many, holds the smaller of
+/// them only, and nothing of the way there. An async function would keep room for both.
+pub(super) enum Exchange<A, B>
+where
+    B: Body,
+    B::Data: Outgoing,
+{
+    /// The answer is being made.
+    Answering(Pin<Box<A>>, SendResponse<B::Data>),
+    /// The body is on its way.
+    Sending(Pin<Box<B>>, Sending<B::Data>),
+}
+
+impl<A, B> Exchange<A, B>
+where
+    A: Future<Output = Result<Response<B>, Infallible>>,
     B: Body,
     B::Data: Outgoing,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some(answer) = answered(answer, &mut respond).await else { return };
-    let (head, body) = answer.into_parts();
-    let mut head = Response::from_parts(head, ());
-    let is_whole = body.is_end_stream();
-    complete(&mut head, if is_whole { None } else { body.size_hint().exact() });
-    match respond.send_response(head, is_whole) {
-        Ok(_) if is_whole => {}
-        Ok(stream) => {
-            let mut body = Box::pin(body);
-            let mut sending = Sending { stream, waiting: None };
-            poll_fn(|cx| sending.poll(body.as_mut(), cx)).await;
-        }
-        Err(error) => {
-            tracing::debug!(%error, "an answer can't be sent");
-            respond.send_reset(Reason::INTERNAL_ERROR);
+    pub(super) fn new(answer: A, respond: SendResponse<B::Data>) -> Self {
+        Self::Answering(Box::pin(answer), respond)
+    }
+
+    /// Begins to send an answer. `None` if that was all.
+    fn send(answer: Response<B>, respond: &mut SendResponse<B::Data>) -> Option<Self> {
+        let (head, body) = answer.into_parts();
+        let mut head = Response::from_parts(head, ());
+        let is_whole = body.is_end_stream();
+        complete(&mut head, if is_whole { None } else { body.size_hint().exact() });
+        match respond.send_response(head, is_whole) {
+            Ok(_) if is_whole => None,
+            Ok(stream) => Some(Self::Sending(Box::pin(body), Sending { stream, waiting: None })),
+            Err(error) => {
+                tracing::debug!(%error, "an answer can't be sent");
+                respond.send_reset(Reason::INTERNAL_ERROR);
+                None
+            }
         }
     }
 }
 
-/// `None` if the client resets the stream before.
-async fn answered<B, D: Buf>(
-    mut answer: Pin<Box<impl Future<Output = Result<Response<B>, Infallible>>>>,
-    respond: &mut SendResponse<D>,
-) -> Option<Response<B>> {
-    poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(Ok(answer)) => Poll::Ready(Some(answer)),
-        Poll::Pending => respond.poll_reset(cx).map(|_| None),
-    })
-    .await
+impl<A, B> Future for Exchange<A, B>
+where
+    A: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body,
+    B::Data: Outgoing,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut *self {
+                Self::Sending(body, sending) => return sending.poll(body.as_mut(), cx),
+                Self::Answering(answer, respond) => {
+                    let Poll::Ready(Ok(answer)) = answer.as_mut().poll(cx) else {
+                        return respond.poll_reset(cx).map(drop);
+                    };
+                    let Some(sending) = Self::send(answer, respond) else { return Poll::Ready(()) };
+                    *self = sending;
+                }
+            }
+        }
+    }
 }
 
 /// Adds what every answer has (RFC 9110, sections 6.6.1 and 8.6).
@@ -105,7 +131,7 @@ fn date() -> HeaderValue {
 }
 
 /// The body of an answer on its way into a stream.
-struct Sending<D: Outgoing> {
+pub(super) struct Sending<D: Outgoing> {
     stream: SendStream<D>,
     /// What has no room yet, and whether it is the last.
     waiting: Option<(D, bool)>,

@@ -53,8 +53,9 @@ pub struct Stream<B: Backplane> {
     pub(super) queue: Queue,
     life: Life,
     /// How the stream ends, once nothing is left to send.
-    pub(super) verdict: Option<Result<(), Error>>,
-    trailers: Option<HeaderMap>,
+    pub(super) verdict: Option<Result<(), Box<Error>>>,
+    /// Boxed, as they are there but at the end.
+    trailers: Option<Box<HeaderMap>>,
     finished: bool,
     /// Until it is asked to move.
     seat: Option<Seat>,
@@ -191,11 +192,12 @@ impl<B: Backplane> Stream<B> {
         if let Some(drain) = self.streams.draining() {
             self.life.drain(drain, now);
         }
-        while let Some(duty) = self.life.duty(now, || self.entry.link().is_none_or(super::Link::is_retired)) {
+        let retired = |entry: &Entry| entry.link().is_none_or(super::Link::is_retired);
+        while let Some(duty) = self.life.duty(self.streams.settings(), now, || retired(&self.entry)) {
             match duty {
                 Duty::End(kind) => {
                     self.queue.clear();
-                    self.verdict = Some(Err(kind.into()));
+                    self.end_with(kind);
                     return;
                 }
                 Duty::Retire => {
@@ -225,7 +227,7 @@ impl<B: Backplane> Stream<B> {
     fn next(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<Bytes>> {
         if self.entry.is_stalled() && self.verdict.is_none() {
             self.queue.clear();
-            self.verdict = Some(Err(Kind::ClientStalled.into()));
+            self.end_with(Kind::ClientStalled);
         }
         if self.verdict.is_none() {
             self.poll_attaching(cx);
@@ -246,7 +248,7 @@ impl<B: Backplane> Stream<B> {
             self.verdict = Some(Ok(()));
         }
         match self.verdict.take() {
-            Some(verdict) => Poll::Ready(self.finish(&verdict)),
+            Some(verdict) => Poll::Ready(self.finish(verdict.as_ref().map(|&()| ()).map_err(|error| &**error))),
             None => Poll::Pending,
         }
     }
@@ -267,10 +269,15 @@ impl<B: Backplane> Stream<B> {
         chunk
     }
 
-    fn finish(&mut self, verdict: &Result<(), Error>) -> Option<Bytes> {
+    /// Ends the stream so, once nothing is left to send.
+    pub(super) fn end_with(&mut self, error: impl Into<Error>) {
+        self.verdict = Some(Err(Box::new(error.into())));
+    }
+
+    fn finish(&mut self, verdict: Result<(), &Error>) -> Option<Bytes> {
         self.finished = true;
         self.cursors = Vec::new();
-        self.end = match verdict.as_ref().map_err(Error::kind) {
+        self.end = match verdict.map_err(Error::kind) {
             Ok(()) => StreamEnd::Ok,
             Err(Kind::ClientStalled) => StreamEnd::Stalled,
             Err(Kind::ShuttingDown) => StreamEnd::Drained,
@@ -280,8 +287,8 @@ impl<B: Backplane> Stream<B> {
             Err(Kind::InvalidCredentials | Kind::TokenRevoked) => StreamEnd::Withdrawn,
             Err(_) => StreamEnd::Error,
         };
-        let end = self.protocol.end(verdict.as_ref().map(|&()| ()));
-        self.trailers = end.trailers;
+        let end = self.protocol.end(verdict);
+        self.trailers = end.trailers.map(Box::new);
         end.data
     }
 }
@@ -314,7 +321,7 @@ impl<B: Backplane> Body for Stream<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, h2::Error>>> {
         let this = self.get_mut();
         if this.finished {
-            return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+            return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
         }
         this.entry.signal.register(cx.waker());
         if this.entry.is_abandoned() {
@@ -327,10 +334,10 @@ impl<B: Backplane> Body for Stream<B> {
         }
         let now = Instant::now();
         let next = this.next(cx, now);
-        this.entry.polled(this.streams.millis(this.life.due(now)));
+        this.entry.polled(this.streams.millis(this.life.due(this.streams.settings(), now)));
         next.map(|chunk| match chunk {
             Some(bytes) => Some(Ok(Frame::data(this.hand_over(bytes)))),
-            None => this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            None => this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))),
         })
     }
 

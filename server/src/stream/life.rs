@@ -30,22 +30,25 @@ struct Leave {
     announced: bool,
 }
 
+impl Leave {
+    fn new(since: Instant, window: Duration, closes_after: Duration, reason: ReconnectReason) -> Box<Self> {
+        Box::new(Self { since, window, closes_after, reason, announced: false })
+    }
+}
+
 /// How long a connection may take to send GOAWAY before the client is asked to move all the same.
 const RETIRE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The times of one stream.
 #[derive(Debug)]
 pub(super) struct Life {
-    heartbeat_interval: Duration,
-    checkpoint_interval: Duration,
-    move_window: Duration,
-    move_deadline: Duration,
     last_sent: Instant,
     last_heartbeat: Instant,
     age: Instant,
     deadline: Option<Instant>,
     token: Option<Token>,
-    leave: Option<Leave>,
+    /// Boxed, as most streams are rarely asked to go.
+    leave: Option<Box<Leave>>,
 }
 
 /// The end of the caller's token.
@@ -60,10 +63,6 @@ impl Life {
     pub(super) fn new(settings: &Settings, now: Instant, deadline: Option<Instant>, expires: Option<Instant>) -> Self {
         let jitter = settings.max_age_jitter * rand::random_range(-1.0..=1.0);
         Self {
-            heartbeat_interval: settings.heartbeat_interval,
-            checkpoint_interval: settings.checkpoint_interval.max(settings.heartbeat_interval),
-            move_window: settings.move_timeout / 3,
-            move_deadline: settings.move_timeout,
             last_sent: now,
             last_heartbeat: now,
             age: now + settings.max_age.mul_f64(1.0 + jitter),
@@ -84,19 +83,14 @@ impl Life {
 
     /// Notes that the server drains.
     pub(super) fn drain(&mut self, drain: Drain, now: Instant) {
-        if !matches!(self.leave, Some(Leave { reason: ReconnectReason::Drain, .. })) {
-            self.leave = Some(Leave {
-                since: now,
-                window: drain.window,
-                closes_after: drain.closes_after,
-                reason: ReconnectReason::Drain,
-                announced: false,
-            });
+        if self.leave.as_ref().is_none_or(|leave| leave.reason != ReconnectReason::Drain) {
+            let Drain { window, closes_after } = drain;
+            self.leave = Some(Leave::new(now, window, closes_after, ReconnectReason::Drain));
         }
     }
 
     /// What to do now, the most pressing first. `retired` says whether the connection has sent GOAWAY.
-    pub(super) fn duty(&mut self, now: Instant, retired: impl Fn() -> bool) -> Option<Duty> {
+    pub(super) fn duty(&mut self, settings: &Settings, now: Instant, retired: impl Fn() -> bool) -> Option<Duty> {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Duty::End(Kind::Deadline));
         }
@@ -111,13 +105,8 @@ impl Life {
             }
         }
         if self.leave.is_none() && self.age <= now {
-            self.leave = Some(Leave {
-                since: now,
-                window: self.move_window,
-                closes_after: self.move_deadline,
-                reason: ReconnectReason::MaxAge,
-                announced: false,
-            });
+            let closes_after = settings.move_timeout;
+            self.leave = Some(Leave::new(now, closes_after / 3, closes_after, ReconnectReason::MaxAge));
         }
         if let Some(leave) = &mut self.leave {
             if leave.since + leave.closes_after <= now {
@@ -134,7 +123,7 @@ impl Life {
                 return Some(Duty::Move { window, closes_after, reason: leave.reason });
             }
         }
-        if self.heartbeat_due() <= now {
+        if self.heartbeat_due(settings) <= now {
             return Some(Duty::Heartbeat);
         }
         None
@@ -146,18 +135,19 @@ impl Life {
         self.last_sent = now;
     }
 
-    fn heartbeat_due(&self) -> Instant {
-        (self.last_sent + self.heartbeat_interval).min(self.last_heartbeat + self.checkpoint_interval)
+    fn heartbeat_due(&self, settings: &Settings) -> Instant {
+        let Settings { heartbeat_interval, checkpoint_interval, .. } = *settings;
+        (self.last_sent + heartbeat_interval).min(self.last_heartbeat + checkpoint_interval.max(heartbeat_interval))
     }
 
     /// When the next time comes.
-    pub(super) fn due(&self, now: Instant) -> Instant {
-        let leave = match &self.leave {
+    pub(super) fn due(&self, settings: &Settings, now: Instant) -> Instant {
+        let leave = match self.leave.as_deref() {
             Some(Leave { announced: false, .. }) => now,
             Some(leave) => leave.since + leave.closes_after,
             None => self.age,
         };
-        let due = leave.min(self.heartbeat_due());
+        let due = leave.min(self.heartbeat_due(settings));
         let token = self.token.as_ref().map(|token| token.notice.unwrap_or(token.expires));
         [self.deadline, token].into_iter().flatten().fold(due, Instant::min)
     }

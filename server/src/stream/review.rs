@@ -43,7 +43,7 @@ impl<B: Backplane> Stream<B> {
         let Some(auth) = self.streams.review.auth.lock().clone() else { return };
         if let Err(error) = auth.still_knows(&self.caller) {
             self.queue.clear();
-            self.verdict = Some(Err(error));
+            self.end_with(error);
             return;
         }
         for place in &mut self.cursors {
