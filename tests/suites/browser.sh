@@ -3,6 +3,8 @@ apt_package chromium nginx openssl
 export POKE_BIN_DIR=$CARGO_TARGET_DIR/release POKE_BROWSER_RESULTS=$CARGO_TARGET_DIR/browser
 check "npm ci" npm ci --no-audit --no-fund --loglevel=error
 check "the SDK builds" npm run --silent build -w client/typescript
+check "the demo's page builds" npm run --silent build -w demo/playlist
+check "the demo's own tests" npm test --silent -w demo/playlist
 
 if command -v chromium >/dev/null; then
     junit "Playwright" "$POKE_BROWSER_RESULTS/junit.xml" npm run --silent browser -w tests/browser

@@ -18,6 +18,10 @@ export function PlaylistPage({ copy }: { copy: PlaylistCopy }) {
   const { playlist, unsaved, theirs, isUnreachable, refusal } = view;
   const edit = (wish: Wish) => copy.edit({ ...wish, id: crypto.randomUUID() });
 
+  const name = playlist?.name;
+  useEffect(() => {
+    if (name) document.title = name;
+  }, [name]);
   useEffect(() => {
     if (unsaved === 0) return;
     const warn = (event: BeforeUnloadEvent) => event.preventDefault();

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { PokeClient } from "multicast-poke";
+import { type PokeClient, sendPoke } from "multicast-poke";
 import type { Change } from "../model.js";
 
 /** The kind of pokes that this app sends; the filter is the playlist's id. */
@@ -47,7 +47,7 @@ export class Announcer {
       const change = this.#waiting.get(playlistId)?.[0];
       if (!change || this.#stopped.signal.aborted) break;
       try {
-        await this.#client.publish({ domain: DOMAIN, filter: playlistId, data: change });
+        await sendPoke(DOMAIN, playlistId, change, this.#client);
         const waiting = this.#waiting.get(playlistId) ?? [];
         if (waiting[0] === change) waiting.shift();
       } catch (error) {
