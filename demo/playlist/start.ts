@@ -19,8 +19,8 @@ async function isThere(url: string): Promise<boolean> {
 async function startPokeServer(): Promise<ChildProcess> {
   console.log(`no poke server at ${POKE_URL}: starting one (the first time it is built, which takes minutes)`);
   const { host } = new URL(POKE_URL);
-  const options = ["--listen.addresses", host, "--admin.listen", "off"];
-  const server = spawn("cargo", ["run", "--quiet", "--release", "-p", "poke-server", "--", "--dev", ...options], {
+  const options = ["--listen.addresses", host, "--admin.listen", "off", "--log.level", "warn"];
+  const server = spawn("cargo", ["run", "--quiet", "-p", "poke-server", "--", "--dev", ...options], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -41,5 +41,5 @@ console.log(`poke server: ${POKE_URL}`);
 const built = spawnSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: here, stdio: "inherit" });
 if (built.status !== 0) throw new Error("the page can't be built");
 children.push(spawn(process.execPath, ["--import", "tsx", "server/main.ts"], { cwd: here, stdio: "inherit" }));
-console.log("open it in two windows; Ctrl-C stops all");
+console.log("open this in two windows; Ctrl-C stops all:");
 await Promise.all(children.map((child) => once(child, "exit")));
