@@ -96,7 +96,7 @@ export class PokeClient {
 
   /** Cancels everything, for good: iterators end, and calls fail with CANCELLED. */
   close(): void {
-    this.#closing.abort(canceled());
+    this.#closing.abort();
     this.#stream.close();
     this.#connections.close();
   }
@@ -104,7 +104,7 @@ export class PokeClient {
   #subscription(interests: Interest | Interest[], options: ListenOptions): Subscribe {
     const { latest, positions = [], signal } = options;
     return (wake) => {
-      this.#closing.signal.throwIfAborted();
+      if (this.#closing.signal.aborted) throw canceled();
       const saved = new Map(
         positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]),
       );

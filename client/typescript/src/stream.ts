@@ -6,7 +6,7 @@ import type { Start } from "./interests.js";
 import { Listener, settle } from "./listener.js";
 import { toMessage } from "./message.js";
 import { type Action, type Notice, State } from "./state.js";
-import { Alarm, type Clock, canceled } from "./time.js";
+import { Alarm, type Clock } from "./time.js";
 import type { Tokens } from "./token.js";
 import type { Interest, SavedPosition } from "./types.js";
 
@@ -108,7 +108,7 @@ export class Stream {
       this.#connections.retire(call.line);
     } else if (call) {
       this.#calls.delete(action.id);
-      call.abort.abort(canceled());
+      call.abort.abort();
     }
   }
 
@@ -171,7 +171,7 @@ export class Stream {
       this.#turn();
     } finally {
       this.#calls.delete(id);
-      abort.abort(canceled());
+      abort.abort();
       this.#connections.release(line);
     }
   }

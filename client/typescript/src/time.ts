@@ -48,45 +48,41 @@ export function canceled(): PokeError {
 }
 
 /**
- * What `run` makes, or what the signal is aborted with: by one of `outer`, which is CANCELLED, or after `patience`
- * milliseconds, which is DEADLINE_EXCEEDED. In the end the signal is aborted, so that nothing goes on.
+ * What `run` makes; or CANCELLED when one of `outer` is aborted, or DEADLINE_EXCEEDED after `patience` milliseconds. In the
+ * end its signal is aborted, so that nothing goes on.
  */
-export async function within<T>(
+export function within<T>(
   outer: (AbortSignal | undefined)[],
   patience: number,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const { signal } = controller;
-  const cancel = () => controller.abort(canceled());
-  const expire = () => controller.abort(new PokeError("DEADLINE_EXCEEDED", "no answer in time"));
-  const timer = patience === Number.POSITIVE_INFINITY ? undefined : setTimeout(expire, patience);
-  for (const one of outer) one?.addEventListener("abort", cancel);
-  if (outer.some((one) => one?.aborted)) cancel();
-  try {
-    return await orAborted(signal, run(signal));
-  } finally {
-    for (const one of outer) one?.removeEventListener("abort", cancel);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel = () => {};
+  return new Promise<T>((resolve, reject) => {
+    cancel = () => reject(canceled());
+    const expire = () => reject(new PokeError("DEADLINE_EXCEEDED", "no answer in time"));
+    if (patience < Number.POSITIVE_INFINITY) timer = setTimeout(expire, patience);
+    for (const signal of outer) signal?.addEventListener("abort", cancel);
+    if (outer.some((signal) => signal?.aborted)) cancel();
+    else run(controller.signal).then(resolve, reject);
+  }).finally(() => {
+    for (const signal of outer) signal?.removeEventListener("abort", cancel);
     clearTimeout(timer);
-    cancel();
-  }
-}
-
-/** The promise, or why the signal was aborted. */
-export function orAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    controller.abort();
   });
 }
 
+/** The promise; or CANCELLED when the signal is aborted. */
+export function orAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return within([signal], Number.POSITIVE_INFINITY, () => promise);
+}
+
 /** Waits for so many milliseconds, unless the signal is aborted. */
-export async function sleep(delay: number, signal: AbortSignal): Promise<void> {
+export function sleep(delay: number, signal: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, delay);
   });
-  await orAborted(signal, end).finally(() => clearTimeout(timer));
+  return orAborted(signal, end).finally(() => clearTimeout(timer));
 }

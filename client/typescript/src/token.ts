@@ -1,5 +1,5 @@
 import { PokeError } from "./error.js";
-import { type Clock, canceled, orAborted } from "./time.js";
+import { type Clock, orAborted } from "./time.js";
 
 /** Fetches a token. The signal is aborted when nobody waits for it any more. */
 export type TokenProvider = (options: { signal: AbortSignal }) => Promise<string>;
@@ -48,7 +48,7 @@ export class Tokens {
     } finally {
       // Also one that hangs: the next call asks again.
       if (this.#fetching === fetching) this.#fetching = undefined;
-      fetching.abort.abort(canceled());
+      fetching.abort.abort();
     }
   }
 

@@ -25,13 +25,14 @@ export function createClient(url: string, options: WebOptions = {}): PokeClient 
   return new PokeClient(() => ({ wire }), options, typeof document === "undefined" ? undefined : page);
 }
 
+/** Without the class URL, of which React Native has half. */
 function checkUrl(text: string): string {
-  const base = typeof location === "undefined" ? undefined : location.href;
-  const url = URL.canParse(text, base) ? new URL(text, base) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
+  const isRelative = typeof location !== "undefined" && !text.includes("://");
+  const url = isRelative ? new URL(text, location.href).href : text;
+  if (!/^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/i.test(url)) {
     throw new PokeError("INVALID_ARGUMENT", "the URL must be https://HOST or http://HOST:PORT, with a path or without");
   }
-  return url.href.replace(/\/$/, "");
+  return url.replace(/\/$/, "");
 }
 
 function overFetch(fetch: typeof globalThis.fetch): UniversalClientFn {
