@@ -20,11 +20,10 @@ export interface NodeOptions extends ClientOptions {
 }
 
 /**
- * What a peer may send ahead of its reader, in bytes: for a stream enough for the largest event, and for a connection so
- * much more that one slow reader doesn't use it up.
+ * What a peer may send ahead of its reader, in bytes for each stream: enough for the largest event. Of the connection's window
+ * Node gives back what has come, read or not, so that one slow reader doesn't use it up.
  */
 const STREAM_WINDOW = 256 * 1024;
-const CONNECTION_WINDOW = 4 * 1024 * 1024;
 
 /**
  * A client that speaks gRPC over HTTP/2. `url` is `https://HOST`, `http://HOST:PORT` or `unix:PATH`.
@@ -98,7 +97,6 @@ function open(origin: string, options: SecureClientSessionOptions): Promise<Clie
     });
     session.once("connect", () => {
       clearTimeout(timer);
-      session.setLocalWindowSize(CONNECTION_WINDOW);
       session.unref();
       resolve(session);
     });
