@@ -7,7 +7,7 @@ import type { Data } from "./types.js";
  * It is tried again under one idempotency key as long as that can help, so it is delivered once. Make the client outside of the
  * handler, and set a deadline that is shorter than the Lambda's.
  *
- * @throws PokeError with code UNAVAILABLE or DEADLINE_EXCEEDED when the outcome is unknown; with any other when it wasn't sent.
+ * @throws PokeError: unless it `isFinal`, the outcome is unknown, and sending it later can help; else it wasn't sent.
  */
 export function sendPoke(
   domain: string,

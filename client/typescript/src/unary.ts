@@ -48,7 +48,9 @@ export class Caller {
           const isAtOnce: boolean = remedy === "retryAtOnce" && !retriedAtOnce;
           retriedAtOnce ||= isAtOnce;
           const delay = isAtOnce ? 0 : (error.retryDelay ?? 0) + backoff.next();
-          if (this.#clock.now() + delay >= endsAt) throw error;
+          // CANCELLED would say that the program itself has given up.
+          const last = error.code === "CANCELLED" ? new PokeError("UNAVAILABLE", error.message, { cause: error }) : error;
+          if (this.#clock.now() + delay >= endsAt) throw last;
           if (error.reason === undefined) this.#connections.retire(line);
           await sleep(delay, signal);
         } finally {

@@ -1,10 +1,7 @@
-// The package as npm packs it, in projects that have nothing but it.
-import { type ChildProcess, spawn } from "node:child_process";
+// The package as npm packs it, in projects that have nothing but it: what is in it, and its types.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { Server } from "../../../../tests/browser/harness/server.js";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { PACKAGE, Project, pinned } from "./project.js";
 
 const strict = { strict: true, target: "ES2022", types: ["node"], jsx: "react-jsx" };
@@ -75,72 +72,3 @@ test("the README's programs compile", () => {
   project.write("readme/expo.d.ts", `declare module "expo/fetch" { export function fetch${types}; }`);
   compile(project, "readme", "bundler");
 }, 180_000);
-
-describe("the examples", () => {
-  let server: Server;
-  const running: ChildProcess[] = [];
-
-  beforeAll(async () => {
-    project.copy("examples");
-    const options = { ...strict, module: "nodenext", outDir: "built", rootDir: "examples" };
-    project.write("tsconfig.json", JSON.stringify({ compilerOptions: options, include: ["examples"] }));
-    project.run("tsc");
-    server = await Server.start({ settings: { "stream.reconnect_spread": '"100ms"' } });
-  }, 120_000);
-  afterEach(() => {
-    for (const process of running.splice(0)) process.kill();
-  });
-  afterAll(() => server.stop());
-
-  /** Runs an example; `lines` is what it has printed, `code` comes when it has ended. */
-  function run(name: string, ...parameters: string[]) {
-    const lines: string[] = [];
-    const process_ = spawn(process.execPath, [`built/${name}.js`, ...parameters], {
-      cwd: project.folder,
-      env: { ...process.env, POKE_URL: server.url },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    running.push(process_);
-    for (const output of [process_.stdout, process_.stderr]) createInterface(output).on("line", (line) => lines.push(line));
-    const code = new Promise((ended) => process_.once("close", ended));
-    const prints = (line: RegExp) =>
-      vi.waitFor(() => expect(lines).toContainEqual(expect.stringMatching(line)), { timeout: 20_000, interval: 25 });
-    return { lines, code, prints, stop: () => process_.kill() };
-  }
-
-  test("watch, publish and end", async () => {
-    const watch = run("watch", "PLAYLIST", "1");
-    await watch.prints(/^live$/);
-    const publish = run("publish", "PLAYLIST", "1", "Updated");
-    expect(await publish.code).toBe(0);
-    expect(publish.lines).toEqual([expect.stringMatching(/^published [0-9a-f]+:\d+ receivers 1$/)]);
-    await watch.prints(/^poke Updated$/);
-    const end = run("end", "PLAYLIST", "1", "bye");
-    expect(await end.code).toBe(0);
-    expect(await watch.code).toBe(0);
-    expect(watch.lines).toEqual(["live", "poke Updated", "ended bye"]);
-  });
-
-  test("reconnect goes on where it stopped, and through a server that restarts", async () => {
-    const first = run("reconnect", "PLAYLIST", "2");
-    await first.prints(/^live fresh$/);
-    await server.publish("PLAYLIST", "2", "one");
-    await first.prints(/^poke one$/);
-    // Written after the poke is printed.
-    await vi.waitFor(() => expect(readFileSync(project.path("positions.json"), "utf8")).toContain('"filter":"2"'));
-    first.stop();
-    await first.code;
-    await server.publish("PLAYLIST", "2", "two");
-    const second = run("reconnect", "PLAYLIST", "2");
-    await second.prints(/^poke two$/);
-    expect(second.lines).toEqual(["live recovered", "poke two"]);
-
-    await server.kill();
-    await second.prints(/^reconnecting in /);
-    await server.restart();
-    await second.prints(/^live gap$/);
-    await second.prints(/^missed epoch_changed reload in /);
-    await server.publish("PLAYLIST", "2", "three");
-    await second.prints(/^poke three$/);
-  });
-});
