@@ -86,8 +86,8 @@ pub(crate) enum Action {
     Goaway,
     /// Drops the connection.
     Drop,
-    /// Waits for the case's `go`.
-    Wait,
+    /// Waits for the case's `go` of this name.
+    Wait(String),
 }
 
 /// How a call ends.
@@ -130,14 +130,17 @@ pub(crate) enum Step {
     /// Takes one away.
     Remove(Change),
     /// The next things that are told, in this order. What the connection does is passed over where it isn't asked for.
+    /// With `save` the event's interest and position are kept under a name.
     Expect(OneOrMany),
     /// The next things that are told, in any order.
     Unordered(Vec<Value>),
+    /// So many interests become live.
+    Lives(u32),
     /// The next pokes have these numbers, in order, without a gap between them.
     Numbers(Numbers),
     /// Pokes with rising numbers up to this one, and gaps.
     Through(Through),
-    /// The client publishes; `answer` or `error` is a pattern.
+    /// The client publishes; `answer` or `error` is a pattern. With `numbers: [first, last]`, many, one after the other.
     Send(Value),
     /// The client ends an interest.
     Finish(Value),
@@ -167,8 +170,10 @@ pub(crate) enum Step {
     Streams(u32),
     /// The peer's next call matches the pattern.
     Call(Value),
-    /// The peer goes on.
-    Go,
+    /// The peer goes on, where it waits for this name.
+    Go(String),
+    /// Nothing happens for so many seconds: that is what the case is about.
+    Idle(u64),
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,7 +181,7 @@ pub(crate) enum Step {
 pub(crate) struct Open {
     pub(crate) client: String,
     pub(crate) via: Option<Via>,
-    /// Claims; `life` is in seconds and becomes `exp`.
+    /// Claims, of which `life` is in seconds and becomes `exp`; or text, which is a token itself.
     pub(crate) tokens: Vec<Value>,
     #[serde(rename = "deadlineMs")]
     pub(crate) deadline: Option<u64>,

@@ -109,12 +109,16 @@ impl Kind {
     fn lacks(self, feature: &str) -> Option<&'static str> {
         let own_life = "plain stubs make one call: no retries, moves or saved positions";
         match (self, feature) {
+            (Self::Sdk, "wire") => Some("an SDK handles these events by itself"),
+            (Self::Sdk, "deadline") => Some("an SDK's stream has no deadline"),
             (Self::Sdk, _) => None,
             (Self::Stubs, "sdk") => Some(own_life),
             (Self::Stubs, "add") => Some("the set of a call can't change"),
             (Self::Stubs, "provider") => Some("plain stubs send one token"),
             (Self::Stubs, "size") => Some("plain stubs know nothing of sizes"),
-            (Self::Publisher, "subscribe" | "cancel" | "pause") => Some("it makes unary calls alone"),
+            (Self::Publisher, "subscribe" | "cancel" | "pause" | "wire" | "deadline") => {
+                Some("it makes unary calls alone")
+            }
             (Self::Publisher, _) => Self::Stubs.lacks(feature),
             _ => None,
         }

@@ -6,7 +6,8 @@ use prost::Message as _;
 use serde_json::{Map, Value, json};
 
 /// Says where a value differs from a pattern. An object may hold more than its pattern does; numbers are compared as
-/// doubles. In place of a value `$any` is anything, `$absent` nothing, and `{"$one_of": [...]}` one of several.
+/// doubles. In place of a value `$any` is anything, `$absent` nothing, `{"$one_of": [...]}` one of several, and `{"$shorter": 1000}` text
+/// of less bytes.
 pub(crate) fn differs(pattern: &Value, value: Option<&Value>) -> Option<String> {
     find(pattern, value, "")
 }
@@ -30,6 +31,10 @@ fn find(pattern: &Value, value: Option<&Value>, path: &str) -> Option<String> {
             } else {
                 differs()
             }
+        }
+        (Value::Object(object), Some(Value::String(text))) if object.contains_key("$shorter") => {
+            let is_short = object["$shorter"].as_u64().is_some_and(|most| (text.len() as u64) < most);
+            if is_short { None } else { differs() }
         }
         (Value::Object(object), value) if object.contains_key("$one_of") => {
             let options = object["$one_of"].as_array()?;

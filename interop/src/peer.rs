@@ -49,8 +49,8 @@ struct Play {
     script: Script,
     subscribes: AtomicUsize,
     publishes: AtomicUsize,
-    /// What the case's `go` allows.
-    go: Semaphore,
+    /// What the case lets go on, by name.
+    gates: std::sync::Mutex<HashMap<String, Arc<Semaphore>>>,
     calls: mpsc::Sender<Value>,
     pool: DescriptorPool,
 }
@@ -73,10 +73,11 @@ impl Peer {
             script,
             subscribes: AtomicUsize::new(0),
             publishes: AtomicUsize::new(0),
-            go: Semaphore::new(0),
+            gates: std::sync::Mutex::default(),
             calls: sender,
             pool,
         });
+        play.check();
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, Arc::clone(&play)));
         Self { address, calls: Mutex::new(calls), play, _accepting: accepting }
@@ -91,9 +92,9 @@ impl Peer {
         self.calls.lock().await.recv().await
     }
 
-    /// Lets one `wait` go on.
-    pub(crate) fn go(&self) {
-        self.play.go.add_permits(1);
+    /// Lets one `wait` of this name go on.
+    pub(crate) fn go(&self, name: &str) {
+        self.play.gate(name).add_permits(1);
     }
 
     /// Calls that the script doesn't know.
@@ -188,7 +189,7 @@ impl Performance {
                 }
                 Action::Goaway => self.connection.goaway.notify_one(),
                 Action::Drop => self.connection.drop.notify_one(),
-                Action::Wait => self.play.go.acquire().await.expect("it is never closed").forget(),
+                Action::Wait(name) => self.play.gate(&name).acquire().await.expect("it is never closed").forget(),
                 Action::Http(_) => {}
             }
         }
@@ -237,6 +238,23 @@ fn trailers(status: &Status) -> HeaderMap {
 }
 
 impl Play {
+    /// Panics for a message that the contract doesn't have, while somebody looks.
+    fn check(&self) {
+        let Script { subscribe, publish } = &self.script;
+        for (method, scripts) in [("Subscribe", subscribe), ("Publish", publish)] {
+            for action in scripts.iter().flatten() {
+                if let Action::Send(message) = action {
+                    self.encode(method, message.clone());
+                }
+            }
+        }
+    }
+
+    fn gate(&self, name: &str) -> Arc<Semaphore> {
+        let mut gates = self.gates.lock().expect("nobody panics while holding it");
+        Arc::clone(gates.entry(name.into()).or_insert_with(|| Arc::new(Semaphore::new(0))))
+    }
+
     fn read(&self, method: &str, body: &[u8]) -> Value {
         let message =
             DynamicMessage::decode(self.message(&format!("{method}Request")), body.get(5..).unwrap_or_default());
@@ -257,7 +275,7 @@ impl Play {
 }
 
 /// What a script may leave out: an interest is its filter, a position its sequence in epoch `e`, an absent domain
-/// PLAYLIST, and a welcome has an identity, limits and a heartbeat every second.
+/// PLAYLIST, and a welcome has an identity, limits and a heartbeat every 20 s.
 fn fill_in(message: &mut Value) {
     let Some(object) = message.as_object_mut() else { return };
     for (key, value) in object.iter_mut() {
@@ -281,7 +299,7 @@ fn fill_in(message: &mut Value) {
 
 fn welcome() -> Value {
     json!({
-        "streamId": "scripted", "heartbeatInterval": "1s", "reconnectSpread": "0s",
+        "streamId": "scripted", "heartbeatInterval": "20s", "reconnectSpread": "0s",
         "limits": { "maxInterests": 100, "maxPokeBytes": 131_072, "maxDataDepth": 24, "retentionWindow": "600s" }
     })
 }

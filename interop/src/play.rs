@@ -99,9 +99,15 @@ impl Play<'_> {
                 Ok(())
             }
             Step::Unordered(patterns) => self.unordered(patterns).await,
+            Step::Lives(count) => {
+                for _ in 0..*count {
+                    self.expect(&json!({ "event": "live" })).await?;
+                }
+                Ok(())
+            }
             Step::Numbers(numbers) => self.numbers(numbers).await,
             Step::Through(through) => self.through(through).await,
-            Step::Send(fields) => self.send("publish", fields).await,
+            Step::Send(fields) => self.publish(fields).await,
             Step::Finish(fields) => self.send("end", fields).await,
             Step::Size(fields) => self.send("size", fields).await,
             Step::Publish(fields) => self.world.publish(&expanded(fields)).await,
@@ -132,9 +138,13 @@ impl Play<'_> {
                 self.world.streams_become(*count).await;
                 Ok(())
             }
+            Step::Idle(seconds) => {
+                tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                Ok(())
+            }
             Step::Call(pattern) => self.call(pattern).await,
-            Step::Go => {
-                self.world.peer().go();
+            Step::Go(name) => {
+                self.world.peer().go(name);
                 Ok(())
             }
         }
@@ -212,9 +222,14 @@ impl Play<'_> {
     }
 
     async fn expect(&mut self, pattern: &Value) -> Result<(), Failure> {
-        let (name, pattern) = of_subscription(pattern);
+        let (name, mut pattern) = of_subscription(pattern);
+        let save = pattern.as_object_mut().and_then(|pattern| pattern.remove("save"));
         let wanted = pattern["event"].as_str().unwrap_or("event").to_owned();
         let event = self.next(&name, &wanted).await?;
+        if let Some(name) = save.as_ref().and_then(Value::as_str) {
+            let place = json!({ "domain": event["domain"], "filter": event["filter"], "position": event["position"] });
+            self.saved.insert(name.into(), json!([place]));
+        }
         match differs(&pattern, Some(&event)) {
             None => Ok(()),
             Some(difference) => Err(Failure::Failed(format!("{wanted} expected, {event:.300}: {difference}"))),
@@ -255,7 +270,7 @@ impl Play<'_> {
                 return failed("another interest");
             }
             match event["event"].as_str() {
-                Some("poke") => match event["data"].as_f64() {
+                Some("poke") => match event["data"].as_f64().or_else(|| event["data"][0].as_f64()) {
                     #[expect(clippy::cast_possible_truncation, reason = "cases count to a thousand or so")]
                     Some(number) if number as i64 > last => last = number as i64,
                     _ => return failed("a repeat, or no number"),
@@ -266,6 +281,18 @@ impl Play<'_> {
         }
         if gaps == 0 || through.at_most.is_some_and(|most| gaps > most) {
             return Err(Failure::Failed(format!("{gaps} gaps")));
+        }
+        Ok(())
+    }
+
+    /// The client publishes once, or each of a range of numbers.
+    async fn publish(&self, fields: &Value) -> Result<(), Failure> {
+        let Some(range) = fields.get("numbers").and_then(Value::as_array) else {
+            return self.send("publish", fields).await;
+        };
+        let bounds: Vec<_> = range.iter().filter_map(Value::as_i64).collect();
+        for number in bounds[0]..=bounds[1] {
+            self.send("publish", &json!({ "data": number })).await?;
         }
         Ok(())
     }

@@ -58,11 +58,14 @@ impl World {
         }
     }
 
-    /// A token of the case's issuer. `life` is in seconds; the other claims are as they are.
+    /// A token of the case's issuer. `life` is in seconds; the other claims are as they are. Text is a token itself.
     pub(crate) fn token(&self, claims: &Value) -> String {
+        if let Some(token) = claims.as_str() {
+            return token.into();
+        }
         let mut claims = claims.clone();
         if let Some(life) = claims.as_object_mut().and_then(|claims| claims.remove("life")) {
-            claims["exp"] = json!(seconds() + life.as_u64().expect("seconds"));
+            claims["exp"] = json!(seconds().saturating_add_signed(life.as_i64().expect("seconds")));
         }
         self.issuer.as_ref().expect("the case has an issuer").token_with(claims)
     }
@@ -75,7 +78,8 @@ impl World {
         self.server.as_ref().expect("the case has a server that runs")
     }
 
-    /// Publishes as a back end does that shares nothing with the client. `numbers` publishes each of a range.
+    /// Publishes as a back end does that shares nothing with the client. `numbers` publishes each of a range,
+    /// with a text of `pad` bytes beside it.
     pub(crate) async fn publish(&mut self, fields: &Value) -> Result<(), Failure> {
         let Some(range) = fields.get("numbers").and_then(Value::as_array) else {
             return self.publish_one(fields).await;
@@ -83,7 +87,10 @@ impl World {
         let bounds: Vec<_> = range.iter().filter_map(Value::as_i64).collect();
         for number in bounds[0]..=bounds[1] {
             let mut fields = fields.clone();
-            fields["data"] = json!(number);
+            fields["data"] = match fields.get("pad").and_then(Value::as_u64) {
+                Some(bytes) => json!([number, "x".repeat(usize::try_from(bytes).unwrap_or_default())]),
+                None => json!(number),
+            };
             self.publish_one(&fields).await?;
         }
         Ok(())
@@ -193,8 +200,7 @@ fn config(setup: &Setup, issuer: Option<&Issuer>) -> Config {
     let settings = setup.settings.iter();
     settings.fold(config, |config, (key, value)| match value {
         Value::String(text) => config.text(key, text),
-        // Lists of text, numbers and booleans look the same in TOML.
-        other => config.set(key, other),
+        other => config.set(key, toml::Value::try_from(other).expect("what TOML has as well")),
     })
 }
 

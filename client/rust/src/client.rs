@@ -161,11 +161,12 @@ impl Client {
         C: Future<Output = Result<T, Status>>,
     {
         let Inner { tokens, clock, .. } = &*self.inner;
-        let started = clock.now();
-        let first = call(tokens.get(clock, stale).await?).await.map_err(Failure::from);
+        let used = tokens.get(clock, stale).await?;
+        let first = call(used.token).await.map_err(Failure::from);
         match first {
             Err(refused) if refused.remedy == Remedy::RefreshToken && tokens.can_refresh() => {
-                call(tokens.get(clock, Some(started)).await?).await.map_err(|status| Failure::from(status).once_only())
+                let newer = tokens.get(clock, Some(used.at)).await?;
+                call(newer.token).await.map_err(|status| Failure::from(status).once_only())
             }
             other => other.map_err(Failure::once_only),
         }

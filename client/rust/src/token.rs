@@ -26,9 +26,11 @@ pub(crate) enum Tokens {
     },
 }
 
+/// A token, and when it came from the provider.
+#[derive(Clone)]
 pub(crate) struct Fetched {
-    token: Token,
-    at: Moment,
+    pub(crate) token: Token,
+    pub(crate) at: Moment,
 }
 
 /// The value of the `authorization` header, if there is one.
@@ -67,19 +69,18 @@ impl Tokens {
     }
 
     /// The token for a call. One that was fetched at or before `stale` is fetched anew.
-    pub(crate) async fn get(&self, clock: &Clock, stale: Option<Moment>) -> Result<Token, Failure> {
+    pub(crate) async fn get(&self, clock: &Clock, stale: Option<Moment>) -> Result<Fetched, Failure> {
         let (provider, newest) = match self {
-            Self::Fixed(token) => return Ok(token.clone()),
+            Self::Fixed(token) => return Ok(Fetched { token: token.clone(), at: clock.now() }),
             Self::Provided { provider, newest } => (provider, newest),
         };
         let mut newest = newest.lock().await;
         match &*newest {
-            Some(fetched) if stale.is_none_or(|stale| fetched.at > stale) => Ok(fetched.token.clone()),
+            Some(fetched) if stale.is_none_or(|stale| fetched.at > stale) => Ok(fetched.clone()),
             _ => {
                 let token = provider().await.map_err(|error| Failure::retry(Error::with(ErrorKind::Token, error)))?;
                 let token = Token::bearer(&token).map_err(Failure::give_up)?;
-                *newest = Some(Fetched { token: token.clone(), at: clock.now() });
-                Ok(token)
+                Ok(newest.insert(Fetched { token, at: clock.now() }).clone())
             }
         }
     }
