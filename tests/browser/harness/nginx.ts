@@ -65,7 +65,7 @@ export class Nginx {
         server {
           listen 127.0.0.1:${this.#port}${tls ? " ssl http2" : ""};
           ${certificate ? `ssl_certificate ${certificate.certificate}; ssl_certificate_key ${certificate.key};` : ""}
-          location / { proxy_pass http://127.0.0.1:${target}; proxy_http_version 1.1; }
+          location / { proxy_pass http://127.0.0.1:${target}; }
         }
       }`;
   }

@@ -19,6 +19,8 @@ test("heartbeats keep a quiet stream open through nginx", async ({ page, site, s
   await isTold(page, "poke");
   expect(await told(page, "connected")).toHaveLength(1);
   expect(await server.metric("poke_streams_opened_total")).toBe(1);
+  await page.close();
+  await expect.poll(() => server.openStreams()).toBe(0);
   await nginx.stop();
 });
 
