@@ -32,13 +32,16 @@ import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.test.assertEquals
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.catch
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.onCompletion
+import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.currentTime
@@ -69,7 +72,9 @@ internal class Peer(private val scope: TestScope) : Transport {
         dice: Dice = fairDice,
     ): PokeClient {
         val clock = { now }
-        return PokeClient(this, Tokens(token, tokenProvider, clock), clock, eventBuffer, dice, scope.backgroundScope)
+        val ours = scope.backgroundScope.coroutineContext
+        val theirs = CoroutineScope(ours + SupervisorJob(ours.job))
+        return PokeClient(this, Tokens(token, tokenProvider, clock), clock, eventBuffer, dice, theirs)
     }
 
     /** Collects these filters' pokes for as long as the test lasts. */

@@ -51,8 +51,9 @@ internal class RetriesTest {
     @Test
     fun `a first call that the transport cancels is retried at once but only once`() = peerTest {
         val pokes = listen(client(), "a")
+        val first = call()
         val begun = now
-        call().fail(failure(Code.CANCELLED, "GOAWAY"))
+        first.fail(failure(Code.CANCELLED, "GOAWAY"))
         val second = call()
         assertEquals(begun, now)
         assertNotEquals(0, second.connection)
