@@ -1,4 +1,4 @@
-import { PokeError } from "./error.js";
+import { PokeError, remedyOf } from "./error.js";
 import { type Clock, orAborted } from "./time.js";
 
 /** Fetches a token. The signal is aborted when nobody waits for it any more. */
@@ -32,7 +32,7 @@ export class Tokens {
     try {
       return await call(first);
     } catch (error) {
-      if (!this.canRefresh || !(error instanceof PokeError) || error.code !== "UNAUTHENTICATED") throw error;
+      if (!this.canRefresh || !(error instanceof PokeError) || remedyOf(error) !== "refreshToken") throw error;
     }
     return call(bearer(await this.#get(started, signal)));
   }

@@ -1,0 +1,230 @@
+// The adapter of the TypeScript SDK, `node` or `web` by its argument. See interop/README.md for what it speaks.
+import { createInterface } from "node:readline";
+import {
+  type CallOptions,
+  type ClientOptions,
+  type Data,
+  encodedSize,
+  type Interest,
+  type ListenOptions,
+  type PokeClient,
+  type PokeError,
+  type PokeEvent,
+  type Position,
+  type Publish,
+} from "../../../client/typescript/src/index.js";
+import * as node from "../../../client/typescript/src/node.js";
+import * as web from "../../../client/typescript/src/web.js";
+import { toldError, toldEvent } from "./told.js";
+
+interface Command extends Omit<Publish, "data"> {
+  id: number;
+  command: string;
+  client: string;
+  subscription: string;
+  url: string;
+  tokens?: string[];
+  interests: Wanted[];
+  interest: Wanted;
+  data?: Data;
+  special?: string;
+  deadlineMs?: number;
+}
+
+interface Wanted extends Interest {
+  latest?: boolean;
+  position?: Position;
+}
+
+const transport = process.argv[2] === "web" ? web : node;
+const clients = new Map<string, PokeClient>();
+const subscriptions = new Map<string, Listening>();
+
+/** A subscription: a loop for each interest, so that each can be left by itself. They share one stream all the same. */
+class Listening {
+  readonly #loops = new Map<string, { interest: Interest; iterator: AsyncIterator<PokeEvent> }>();
+  #isOver = false;
+  #stream: string | undefined;
+  #isReconnecting = false;
+  #resume = () => {};
+  #resumed = Promise.resolve();
+
+  constructor(
+    readonly name: string,
+    readonly client: PokeClient,
+    wanted: Wanted[],
+  ) {
+    for (const one of wanted) this.add(one);
+  }
+
+  add({ latest, position, ...interest }: Wanted): void {
+    const options: ListenOptions = { latest, positions: position && [{ ...interest, position }] };
+    const iterator = this.client.pokes(interest, options)[Symbol.asyncIterator]();
+    this.#loops.set(keyOf(interest), { interest, iterator });
+    void this.#read(keyOf(interest), iterator);
+  }
+
+  async remove(wanted: Wanted): Promise<void> {
+    const { iterator } = this.#loops.get(keyOf(wanted)) ?? {};
+    this.#loops.delete(keyOf(wanted));
+    await iterator?.return?.();
+  }
+
+  async cancel(): Promise<void> {
+    this.#isOver = true;
+    for (const { iterator } of this.#loops.values()) await iterator.return?.();
+  }
+
+  pause(): void {
+    this.#resumed = new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#resume();
+  }
+
+  get positions() {
+    return this.client.positions().filter((saved) => this.#loops.has(keyOf(saved)));
+  }
+
+  async #read(key: string, iterator: AsyncIterator<PokeEvent>): Promise<void> {
+    try {
+      for (;;) {
+        await this.#resumed;
+        const { done, value } = await iterator.next();
+        await this.#resumed;
+        if (done) break;
+        if (!this.#isRepeated(value)) this.#tell(toldEvent(value));
+      }
+    } catch (error) {
+      this.#tell({ event: "failed", error: toldError(error as PokeError) });
+      this.#isOver = true;
+    }
+    if (this.#loops.get(key)?.iterator === iterator) this.#loops.delete(key);
+    else return; // it was removed
+    if (this.#loops.size === 0) this.#tell({ event: "over" });
+    this.#isOver ||= this.#loops.size === 0;
+  }
+
+  /** Each loop hears of the one stream. */
+  #isRepeated(event: PokeEvent): boolean {
+    if (event.type === "reconnecting") {
+      const was = this.#isReconnecting;
+      this.#isReconnecting = true;
+      queueMicrotask(() => setTimeout(() => (this.#isReconnecting = false)));
+      return was;
+    }
+    if (event.type !== "connected") return false;
+    const was = this.#stream === event.streamId;
+    this.#stream = event.streamId;
+    return was;
+  }
+
+  #tell(event: object): void {
+    if (!this.#isOver) say({ subscription: this.name, event });
+  }
+}
+
+/** What a command comes to: the fields of its answer beside the id. */
+async function handle(command: Command): Promise<object> {
+  const client = () => found(clients.get(command.client));
+  const subscription = () => found(subscriptions.get(command.subscription));
+  const { deadlineMs: deadline } = command;
+  const options: CallOptions = deadline === undefined ? {} : { deadline };
+  switch (command.command) {
+    case "open":
+      clients.set(command.client, transport.createClient(command.url, { token: tokenOf(command.tokens ?? []) }));
+      return { ok: {} };
+    case "subscribe":
+      subscriptions.set(command.subscription, new Listening(command.subscription, client(), command.interests));
+      return { ok: {} };
+    case "add":
+      subscription().add(command.interest);
+      return { ok: {} };
+    case "remove":
+      await subscription().remove(command.interest);
+      return { ok: {} };
+    case "pause":
+      subscription().pause();
+      return { ok: {} };
+    case "resume":
+      subscription().resume();
+      return { ok: {} };
+    case "positions":
+      return { ok: { positions: subscription().positions } };
+    case "cancel":
+      await subscription().cancel();
+      subscriptions.delete(command.subscription);
+      return { ok: {} };
+    case "publish":
+      return { ok: await client().publish(toPublish(command), options) };
+    case "end":
+      return { ok: await client().endInterest(toPublish(command), options) };
+    case "size":
+      return { ok: { bytes: encodedSize(dataOf(command)) } };
+    case "close":
+      await close(command.client);
+      return { ok: {} };
+    default:
+      return { unsupported: `no command ${command.command.slice(0, 20)}` };
+  }
+}
+
+async function close(name: string): Promise<void> {
+  const client = found(clients.get(name));
+  for (const [key, listening] of subscriptions) {
+    if (listening.client !== client) continue;
+    await listening.cancel();
+    subscriptions.delete(key);
+  }
+  client.close();
+  clients.delete(name);
+}
+
+function toPublish(command: Command): Publish {
+  const { domain, filter, customerId, idempotencyKey } = command;
+  return { domain, filter, customerId, idempotencyKey, data: dataOf(command) };
+}
+
+function dataOf({ data, special }: Command): Data {
+  const specials: { [name: string]: unknown } = {
+    nan: Number.NaN,
+    infinity: Number.POSITIVE_INFINITY,
+    unsafe_integer: 9007199254740993n,
+    lone_surrogate: "\ud800",
+  };
+  return special === undefined ? data : (specials[special] as Data);
+}
+
+function tokenOf(tokens: string[]): ClientOptions["token"] {
+  const left = [...tokens];
+  if (left.length < 2) return left[0];
+  return async () => (left.length > 1 ? left.shift() : left[0]) ?? "";
+}
+
+function keyOf({ domain, filter, audience = "everyone" }: Interest): string {
+  return JSON.stringify([domain, filter, audience]);
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("no such client or subscription");
+  return value;
+}
+
+function say(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+say({
+  ready: true,
+  version: `multicast-poke 0.1.0 (${transport === web ? "gRPC-Web by fetch" : "gRPC"}), Node ${process.version}`,
+});
+const lines = createInterface(process.stdin);
+lines.on("line", async (line) => {
+  const command: Command = JSON.parse(line);
+  const answer = await handle(command).catch((error) => ({ error: toldError(error) }));
+  say({ ...answer, id: command.id });
+});
+lines.on("close", () => process.exit(0));
