@@ -42,7 +42,7 @@ const subscriptions = new Map<string, Listening>();
 
 /** A subscription: a loop for each interest, so that each can be left by itself. They share one stream all the same. */
 class Listening {
-  readonly #loops = new Map<string, { interest: Interest; iterator: AsyncIterator<PokeEvent> }>();
+  readonly #loops = new Map<string, { iterator: AsyncIterator<PokeEvent>; holders: number }>();
   #isOver = false;
   #stream: string | undefined;
   #isReconnecting = false;
@@ -58,16 +58,23 @@ class Listening {
   }
 
   add({ latest, position, ...interest }: Wanted): void {
+    const held = this.#loops.get(keyOf(interest));
+    if (held) {
+      held.holders += 1;
+      return;
+    }
     const options: ListenOptions = { latest, positions: position && [{ ...interest, position }] };
     const iterator = this.client.pokes(interest, options)[Symbol.asyncIterator]();
-    this.#loops.set(keyOf(interest), { interest, iterator });
+    this.#loops.set(keyOf(interest), { iterator, holders: 1 });
     void this.#read(keyOf(interest), iterator);
   }
 
   async remove(wanted: Wanted): Promise<void> {
-    const { iterator } = this.#loops.get(keyOf(wanted)) ?? {};
+    const held = found(this.#loops.get(keyOf(wanted)));
+    held.holders -= 1;
+    if (held.holders > 0) return;
     this.#loops.delete(keyOf(wanted));
-    await iterator?.return?.();
+    await held.iterator.return?.();
   }
 
   async cancel(): Promise<void> {
