@@ -89,6 +89,10 @@ export function toRequest({ domain, filter, data, customerId, idempotencyKey }: 
 
 /** 128 random bits: a retry is recognised, and no two senders make the same. */
 function randomKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  // React Native has no crypto. A key has to be unique; that nobody can guess it isn't needed.
+  const bytes =
+    typeof crypto === "undefined"
+      ? Uint8Array.from({ length: 16 }, () => Math.random() * 256)
+      : crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
