@@ -32,7 +32,10 @@ export function useChanges(copy: PlaylistCopy) {
   useEffect(() => {
     void copy.load();
     startPoke();
-    return stopPoke;
+    return () => {
+      stopPoke();
+      clearTimeout(reload.current);
+    };
   }, [copy, startPoke, stopPoke]);
   return { status, error };
 }
