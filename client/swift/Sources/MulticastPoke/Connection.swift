@@ -1,0 +1,94 @@
+import GRPCCore
+import GRPCProtobuf
+import PokeV1
+import SwiftProtobuf
+import Synchronization
+
+/// One HTTP/2 connection, opened by its first call. It lasts as long as a call is on it, or somebody holds it.
+protocol Connection: AnyObject, Sendable {
+    /// Calls, and hands each message to `onMessage`, which may take its time. Returns when the server has closed with OK.
+    func subscribe(
+        _ request: Poke_V1_SubscribeRequest, _ metadata: Metadata,
+        onMessage: @escaping @Sendable (Result<StreamEvent, PokeError>) async -> Void
+    ) async throws
+
+    func unary<Request: SwiftProtobuf.Message, Response: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor, _ request: Request, _ metadata: Metadata, timeout: Duration
+    ) async throws -> Response
+
+    /// Takes no new call; those on it go on.
+    func retire()
+}
+
+final class GRPCConnection<Transport: ClientTransport>: Connection {
+    private let client: GRPCClient<Transport>
+
+    init(_ transport: Transport) {
+        let client = GRPCClient(transport: transport)
+        self.client = client
+        Task { try? await client.runConnections() }
+    }
+
+    deinit { client.beginGracefulShutdown() }
+
+    func retire() { client.beginGracefulShutdown() }
+
+    func subscribe(
+        _ request: Poke_V1_SubscribeRequest, _ metadata: Metadata,
+        onMessage: @escaping @Sendable (Result<StreamEvent, PokeError>) async -> Void
+    ) async throws {
+        try await client.serverStreaming(
+            request: ClientRequest(message: request, metadata: metadata),
+            descriptor: Poke_V1_PokeService.Method.Subscribe.descriptor,
+            serializer: ProtobufSerializer<Poke_V1_SubscribeRequest>(), deserializer: EventDeserializer(), options: .defaults
+        ) { response in
+            for try await message in response.messages { await onMessage(message) }
+        }
+    }
+
+    func unary<Request: SwiftProtobuf.Message, Response: SwiftProtobuf.Message>(
+        _ method: MethodDescriptor, _ request: Request, _ metadata: Metadata, timeout: Duration
+    ) async throws -> Response {
+        var options = CallOptions.defaults
+        options.timeout = timeout
+        return try await client.unary(
+            request: ClientRequest(message: request, metadata: metadata), descriptor: method,
+            serializer: ProtobufSerializer<Request>(), deserializer: ProtobufDeserializer<Response>(), options: options
+        ) { try $0.message }
+    }
+}
+
+/// A message that can't be read is an item of its own: an error of a deserializer would look like one of the server.
+private struct EventDeserializer: MessageDeserializer {
+    func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) -> Result<StreamEvent, PokeError> {
+        Result { try StreamEvent(ProtobufDeserializer<Poke_V1_SubscribeResponse>().deserialize(bytes)) }
+            .mapError { $0 as? PokeError ?? PokeError(.protocol, "a message that can't be read", cause: $0) }
+    }
+}
+
+/// Opens connections, and holds the one that new calls use.
+final class Connector: Sendable {
+    private let dial: @Sendable () throws -> any Connection
+    private let held = Mutex<(any Connection)?>(nil)
+
+    init(dial: @escaping @Sendable () throws -> any Connection) { self.dial = dial }
+
+    deinit { close() }
+
+    func close() { held.withLock { $0?.retire() } }
+
+    /// The connection for a new call.
+    func current() throws -> any Connection {
+        try held.withLock { held in
+            let connection = try held ?? dial()
+            held = connection
+            return connection
+        }
+    }
+
+    /// No new call uses `connection` any more: its server has said GOAWAY, or nothing comes through it. Its calls go on.
+    func retire(_ connection: any Connection) {
+        held.withLock { if $0 === connection { $0 = nil } }
+        connection.retire()
+    }
+}

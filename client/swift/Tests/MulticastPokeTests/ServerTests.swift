@@ -1,0 +1,292 @@
+import Foundation
+import Testing
+
+@testable import MulticastPoke
+
+private let playlist = Interest("PLAYLIST", "42")
+
+/// The SDK against the real server.
+@Suite(.enabled(if: RealServer.binary != nil, "POKE_SERVER names no server"), .serialized) struct ServerTests {
+    @Test func aPokeArrivesWithItsDataAndAnEndEndsTheLoop() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        let sent: [PokeData?] = [nil, .null, "", "Updated", ["added": ["track-7"], "by": .null, "n": 1.5], .bool(false), []]
+        for data in sent { try await client.publish("PLAYLIST", "42", data: data) }
+        try await client.end("PLAYLIST", "42", data: "bye")
+        try await until("the end") { log.over }
+        #expect(log.data == sent)
+        guard case .ended(let ended)? = log.all.last else { return #expect(Bool(false), "\(log.described)") }
+        #expect(ended.data == "bye" && log.error == nil)
+    }
+
+    @Test func aPublishSaysWhereItStandsAndItsKeyMakesARepeatOne() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        let first = try await client.publish("PLAYLIST", "42", data: 1, key: "k")
+        let again = try await client.publish("PLAYLIST", "42", data: 1, key: "k")
+        #expect(!first.isDuplicate && first.localReceiverCount == 1)
+        #expect(again.isDuplicate && again.position == first.position)
+        await #expect { try await client.publish("PLAYLIST", "42", data: 2, key: "k") } throws: {
+            ($0 as? PokeError)?.reason == "IDEMPOTENCY_KEY_REUSED"
+        }
+        await #expect { try await client.publish("PLAYLIST", "\u{7}") } throws: {
+            let error = $0 as? PokeError
+            return error?.code == "INVALID_ARGUMENT" && error?.kind == .refused && error?.violations["filter"] != nil
+        }
+    }
+
+    /// Case 4.
+    @Test func aServerThatIsKilledAndBackAtOnceIsFoundWithAGap() async throws {
+        var server = try await RealServer()
+        let address = server.address
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await until("poke") { log.data == [1] }
+        server.kill()
+        try await until("the loss is told") { log.has("reconnecting") }
+        server = try await RealServer(address: address)
+        let taken = try await until("the gap") { log.has("gap 42 epochChanged") }
+        try await client.publish("PLAYLIST", "42", data: 2)
+        try await until("the next poke") { log.data == [1, 2] }
+        #expect(taken < .seconds(15))
+    }
+
+    @Test func aDrainMovesTheLoopToTheNextServerAndLosesNothing() async throws {
+        var server = try await RealServer()
+        let address = server.address
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        let old = server
+        async let successor = RealServer(address: address)
+        try await Task.sleep(for: .milliseconds(200))
+        old.terminate()
+        server = try await successor
+        try await until("the other stream") { log.described.filter { $0 == "connected" }.count == 2 }
+        for number in 0..<5 { try await client.publish("PLAYLIST", "42", data: .number(Double(number))) }
+        try await until("pokes") { log.data.count == 5 }
+        #expect(!log.has("reconnecting"), "make before break")
+    }
+
+    /// Case 15.
+    @Test func twoLoopsShareOneStreamAndOneMayLeave() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let one = Log(client.pokes([playlist, playlist]))
+        try await until("live") { one.has("live") }
+        let two = Log(client.pokes(playlist))
+        try await until("live") { two.has("live") }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await until("both") { one.data == [1] && two.data == [1] }
+        let streams = try await server.metric("poke_streams_open")
+        #expect(streams == 1)
+        one.cancel()
+        try await until("left") { one.over }
+        try await client.publish("PLAYLIST", "42", data: 2)
+        try await until("the other") { two.data == [1, 2] }
+        #expect(one.data == [1])
+        two.cancel()
+        try await until("no stream") { try await server.metric("poke_streams_open") == 0 }
+    }
+
+    @Test func leavingTheLoopClosesTheStream() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        for try await event in client.pokes(playlist) { if case .live = event { break } }
+        try await until("no stream", within: .seconds(3)) { try await server.metric("poke_streams_open") == 0 }
+        #expect(client.positions.isEmpty)
+    }
+
+    /// Case 23: two streams on one connection, of which one is cancelled.
+    @Test func cancellingOneStreamLeavesTheOther() async throws {
+        let server = try await RealServer()
+        let connection = try Endpoint(server.url).dial(nil)()
+        let (one, two) = (try PokeClient(over: connection), try PokeClient(over: connection))
+        let (first, second) = (Log(one.pokes(playlist)), Log(two.pokes(playlist)))
+        try await until("live") { first.has("live") && second.has("live") }
+        let (streams, connections) = (try await server.metric("poke_streams_open"), try await server.metric("poke_connections_open"))
+        #expect(streams == 2 && connections == 1)
+        first.cancel()
+        let taken = try await until("seen at once") { try await server.metric("poke_streams_open") == 1 }
+        #expect(taken < .seconds(2))
+        try await two.publish("PLAYLIST", "42", data: 1)
+        try await until("the other") { second.data == [1] }
+    }
+
+    /// Case 24: silence of the network.
+    @Test func silenceIsNoticedWithin2HalfHeartbeatsAndNothingIsLost() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        server.freeze(true)
+        let taken = try await until("noticed") { log.has("reconnecting") }
+        #expect(taken < .seconds(4))
+        server.freeze(false)
+        try await until("back") { log.described.filter { $0.hasPrefix("live") }.count == 2 }
+        try await client.publish("PLAYLIST", "42", data: 2)
+        try await until("pokes") { log.data == [1, 2] }
+        #expect(log.has("live 42 recovered"))
+    }
+
+    /// Cases 25 and 26: nothing ends an idle stream.
+    @Test(.timeLimit(.minutes(2))) func anIdleStreamGoesOn() async throws {
+        let server = try await RealServer(heartbeat: "5s")
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await Task.sleep(for: .seconds(13))
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await until("poke") { log.data == [1] }
+        #expect(log.described == ["connected", "live 42 fresh", "poke 42 1"])
+    }
+
+    /// Case 44.
+    @Test func filtersThatOnlyLookTheSameAreTwoInterests() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let (composed, decomposed) = (Interest("PLAYLIST", "\u{e9}"), Interest("PLAYLIST", "e\u{301}"))
+        let (one, two) = (Log(client.pokes(composed)), Log(client.pokes(decomposed)))
+        try await until("live") { one.has("live") && two.has("live") }
+        try await client.publish("PLAYLIST", composed.filter, data: 1)
+        try await client.publish("PLAYLIST", decomposed.filter, data: 2)
+        try await until("each its own") { one.data.count == 1 && two.data.count == 1 }
+        #expect(one.data == [1] && two.data == [2])
+    }
+
+    /// Case 46.
+    @Test func depth24ArrivesAnd25IsRefusedBeforeItIsSent() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        let deepest = (0..<24).reduce(PokeData.string("x")) { data, _ in ["k": data] }
+        try await client.publish("PLAYLIST", "42", data: deepest)
+        try await until("poke") { log.data == [deepest] }
+        await #expect { try await client.publish("PLAYLIST", "42", data: ["k": deepest]) } throws: {
+            ($0 as? PokeError)?.kind == .data
+        }
+    }
+
+    @Test func the131072ndBytePassesAndTheNextIsRefused() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        // Domain and filter take 10 and 4 bytes.
+        func text(of size: Int) throws -> PokeData {
+            let rest = try PokeData.encodedSize(.string(String(repeating: "x", count: 131_000))) - 131_000
+            return .string(String(repeating: "x", count: size - 14 - rest))
+        }
+        let largest = try text(of: 131_072)
+        #expect(try PokeData.encodedSize(largest) == 131_072 - 14)
+        try await client.publish("PLAYLIST", "42", data: largest)
+        try await until("it arrives") { log.data == [largest] }
+        await #expect { try await client.publish("PLAYLIST", "42", data: text(of: 131_073)) } throws: {
+            ($0 as? PokeError)?.reason == "POKE_TOO_LARGE"
+        }
+    }
+
+    @Test func aSlowLoopMakesTheServerWaitAndOthersGoOn() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let pokes = client.pokes(playlist)
+        var slow = pokes.makeAsyncIterator()
+        while let event = try await slow.next() { if case .live = event { break } }
+        let publisher = try PokeClient(server.url)
+        let text = PokeData.string(String(repeating: "x", count: 100_000))
+        for _ in 0..<200 { try await publisher.publish("PLAYLIST", "42", data: text) }
+        // The same connection still carries calls.
+        try await client.publish("PLAYLIST", "43", deadline: .seconds(5))
+        // Each poke is read, or a gap says how many were missed.
+        var (read, missed) = (0, 0)
+        while read + missed < 200, let event = try await slow.next() {
+            if case .poke = event { read += 1 }
+            if case .gap(let gap) = event { missed += Int(gap.missedCount ?? 0) }
+        }
+        #expect(read + missed == 200 && missed > 0)
+    }
+
+    @Test func theSetMayChangeWhileItIsRead() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let pokes = client.pokes(playlist)
+        let log = Log(pokes)
+        try await until("live") { log.has("live") }
+        let other = Interest("PLAYLIST", "43")
+        try pokes.add(other)
+        try await until("live") { log.has("live 43") }
+        #expect(pokes.remove(playlist))
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await client.publish("PLAYLIST", "43", data: 2)
+        try await until("poke") { log.data == [2] }
+        try await until("the position") { pokes.positions.map(\.interest) == [other] }
+        #expect(!log.has("reconnecting"))
+    }
+
+    @Test func savedPositionsGoOnInAnotherClient() async throws {
+        let server = try await RealServer()
+        let first = try PokeClient(server.url)
+        let log = Log(first.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await first.publish("PLAYLIST", "42", data: 1)
+        try await until("poke") { log.data == [1] }
+        let saved = first.positions
+        first.close()
+        try await until("over") { log.over }
+        let second = try PokeClient(server.url)
+        try await second.publish("PLAYLIST", "42", data: 2)
+        let rest = Log(second.pokes([playlist], after: saved))
+        try await until("the rest") { rest.data == [2] }
+        #expect(rest.has("live 42 recovered"))
+    }
+
+    @Test func theBackgroundClosesTheStreamAndTheForegroundCatchesUp() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        client.suspend()
+        try await until("closed") { try await server.metric("poke_streams_open") == 0 }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        client.resume()
+        let taken = try await until("caught up") { log.data == [1] }
+        #expect(taken < .seconds(2))
+        client.networkChanged()
+        try await until("moved") { log.described.filter { $0 == "connected" }.count == 3 }
+        try await client.publish("PLAYLIST", "42", data: 2)
+        try await until("poke") { log.data == [1, 2] }
+        #expect(!log.has("reconnecting"))
+    }
+
+    @Test func aServerThatIsNotThereIsToldAndTriedAgain() async throws {
+        let client = try PokeClient("http://127.0.0.1:9")
+        let log = Log(client.pokes(playlist))
+        try await until("told") { log.described.filter { $0.hasPrefix("reconnecting") }.count == 2 }
+        await #expect { try await client.publish("PLAYLIST", "42", deadline: .seconds(1)) } throws: {
+            ($0 as? PokeError)?.kind == .unavailable
+        }
+        client.close()
+        try await until("over") { log.over }
+    }
+
+    @Test func whatIsNoMulticastPokeIsAFinalError() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient("http://" + (server.adminAddress))
+        let log = Log(client.pokes(playlist))
+        try await until("the end", within: .seconds(10)) { log.over || log.has("reconnecting") }
+    }
+}
+
+extension PokeClient {
+    convenience init(over connection: any Connection) throws {
+        self.init(tokens: .none, eventBuffer: 64) { connection }
+    }
+}
