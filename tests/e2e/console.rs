@@ -1,5 +1,7 @@
 //! The console, as browsers and operators call it.
 
+use std::io::Read as _;
+
 use bytes::Bytes;
 use http::{Method, Request, Uri};
 use http_body_util::Full;
@@ -204,20 +206,29 @@ async fn a_browser_that_has_the_page_gets_it_once_in_both_versions_of_http() {
     let tag = header(&page, "etag").to_owned();
     assert_eq!(header(&page, "cache-control"), "no-cache");
     assert!(tag.starts_with("\"sha256-"), "{tag}");
+    let zipped = ask(&server, Method::GET, "/console", &[("accept-encoding", "gzip")]).await;
+    assert_eq!((header(&zipped, "content-encoding"), header(&zipped, "vary")), ("gzip", "accept-encoding"));
+    let mut unzipped = Vec::new();
+    flate2::read::GzDecoder::new(&zipped.body[..]).read_to_end(&mut unzipped).unwrap();
+    assert_eq!(unzipped, page.body);
     for (method, headers, status, length) in [
         (Method::GET, vec![], 200, page.body.len()),
         (Method::HEAD, vec![], 200, 0),
         (Method::GET, vec![("if-none-match", tag.as_str())], 304, 0),
         (Method::HEAD, vec![("if-none-match", tag.as_str())], 304, 0),
         (Method::GET, vec![("if-none-match", "\"another\"")], 200, page.body.len()),
+        (Method::GET, vec![("accept-encoding", "gzip"), ("if-none-match", tag.as_str())], 200, zipped.body.len()),
     ] {
+        let tag =
+            if headers.iter().any(|(name, _)| *name == "accept-encoding") { header(&zipped, "etag") } else { &tag };
         let request = || asking(&server, method.clone(), "/console", &headers);
         let answers = [plain::send(request().map(Full::new)).await, plain::send_http2(request()).await.unwrap()];
         for answer in answers {
             assert_eq!((answer.status.as_u16(), answer.body.len()), (status, length), "{method} {headers:?}");
             assert_eq!(header(&answer, "etag"), tag);
             if status == 200 {
-                assert_eq!(header(&answer, "content-length"), page.body.len().to_string(), "{method}");
+                let whole = if method == Method::HEAD { page.body.len() } else { length };
+                assert_eq!(header(&answer, "content-length"), whole.to_string(), "{method}");
             }
         }
     }
@@ -235,8 +246,12 @@ async fn it_is_there_over_tls_in_both_versions_of_http() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("</html>"), "{answer}");
 
     let socket = connect(server.address(), &client(&authority, &["h2"], &["1.3"], None)).await.unwrap();
-    let (mut sender, connection) =
-        h2::client::Builder::new().initial_window_size(WIDEST).handshake::<_, Bytes>(socket).await.unwrap();
+    let (mut sender, connection) = h2::client::Builder::new()
+        .initial_window_size(WIDEST)
+        .initial_connection_window_size(WIDEST)
+        .handshake::<_, Bytes>(socket)
+        .await
+        .unwrap();
     let connection = tokio::spawn(connection);
     let uri: Uri = format!("https://localhost:{}/console", server.address().port()).parse().unwrap();
     let (answer, _) = sender.send_request(Request::get(uri).body(()).unwrap(), true).unwrap();

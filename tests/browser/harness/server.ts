@@ -13,6 +13,8 @@ import { type Certificate, makeCertificate } from "./certificate.js";
 export interface ServerOptions {
   /** Speak TLS, with a certificate made for this server. */
   tls?: boolean;
+  /** Run without a configuration, as a developer does: then `settings` and `tls` count for nothing. */
+  development?: boolean;
   /** Keys in TOML's dotted form and their values, as they stand in the file: `{"stream.heartbeat_interval": '"1s"'}`. */
   settings?: Record<string, string>;
 }
@@ -29,6 +31,7 @@ export class Server {
   readonly #folder = mkdtempSync(join(tmpdir(), "poke-browser-"));
   readonly #settings: Record<string, string>;
   readonly #certificate: Certificate | undefined;
+  readonly #isConfigured: boolean;
   #process: ChildProcess | undefined;
   #address = "127.0.0.1:0";
   #admin = "";
@@ -36,7 +39,8 @@ export class Server {
   readonly log: string[] = [];
 
   private constructor(options: ServerOptions) {
-    this.#certificate = options.tls ? makeCertificate(this.#folder) : undefined;
+    this.#isConfigured = !options.development;
+    this.#certificate = options.tls && this.#isConfigured ? makeCertificate(this.#folder) : undefined;
     this.#settings = {
       'domains."*".publishers': '"anyone"',
       'domains."*".subscribers': '"open"',
@@ -77,7 +81,8 @@ export class Server {
     const lines = Object.entries(this.#settings).map(([key, value]) => `${key} = ${value}\n`);
     writeFileSync(file, lines.join(""));
     const addresses = ["--listen.addresses", this.#address, "--admin.listen", "127.0.0.1:0"];
-    const process = spawn(binary("poke-server"), ["--config", file, ...addresses], { stdio: ["ignore", "pipe", "pipe"] });
+    const config = this.#isConfigured ? ["--config", file] : [];
+    const process = spawn(binary("poke-server"), [...config, ...addresses], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = process;
     await new Promise<void>((listening, failed) => {
       process.once("exit", (code) => failed(new Error(`poke-server ended with ${code}: ${this.log.slice(-10).join("\n")}`)));

@@ -34,6 +34,11 @@ export function EventLog({ journal }: { journal: Journal }) {
     setGroups(next);
   };
 
+  // Who comes back begins with the newest.
+  const leave = ({ relatedTarget, currentTarget }: FocusEvent & { currentTarget: HTMLElement }) => {
+    if (!currentTarget.contains(relatedTarget as Node | null)) setActive(0);
+  };
+
   return (
     <section class="panel events" aria-labelledby="events-title">
       <header>
@@ -76,7 +81,7 @@ export function EventLog({ journal }: { journal: Journal }) {
             : "No event is of these kinds and has this text."}
         </p>
       ) : (
-        <ol class="log" aria-label="Events, the newest first" onKeyDown={moveFocus}>
+        <ol class="log" aria-label="Events, the newest first" onKeyDown={moveFocus} onFocusOut={leave}>
           {shown.map((entry) => (
             <EventRow key={entry.id} entry={entry} isActive={entry.id === focused} onActive={setActive} />
           ))}

@@ -34,7 +34,9 @@ export function PublishPanel({
   const data = useMemo(() => sized(typed(text, reading), names), [text, reading, names]);
   const isForOne = isForCustomers(settings?.domains ?? [], names.domain);
 
+  // A button that is disabled while it is used would lose the focus.
   const run = async (work: () => Promise<string>) => {
+    if (isBusy) return;
     setBusy(true);
     setOutcome(undefined);
     try {
@@ -70,8 +72,7 @@ export function PublishPanel({
         class="fields"
         onSubmit={(event) => {
           event.preventDefault();
-          if ((event.submitter as HTMLButtonElement | null)?.value === "end") setEnding(true);
-          else void publish();
+          void publish();
         }}
       >
         <InterestFields value={names} onInput={onNames} />
@@ -89,39 +90,43 @@ export function PublishPanel({
           </label>
         )}
         <div>
-          <label>
-            <span>Data</span>
-            <textarea
-              rows={3}
-              spellcheck={false}
-              placeholder={'Updated, or {"added":["track-7"]}'}
-              aria-describedby="data-says"
-              aria-invalid={"error" in data}
-              value={text}
-              onInput={(event) => setText(event.currentTarget.value)}
-            />
-          </label>
+          <div class="line">
+            <label for="data">Data</label>
+            <label class="inline">
+              <span>read as</span>
+              <select value={reading} onChange={(event) => setReading(event.currentTarget.value as Reading)}>
+                <option value="auto">JSON or text</option>
+                <option value="text">text</option>
+                <option value="json">JSON</option>
+              </select>
+            </label>
+          </div>
+          <textarea
+            id="data"
+            rows={3}
+            spellcheck={false}
+            placeholder={'Updated, or {"added":["track-7"]}'}
+            aria-describedby="data-says"
+            aria-invalid={"error" in data}
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
           <p id="data-says" class={"error" in data ? "bad" : "muted"}>
             {"error" in data ? data.error : `Sends ${data.says}: ${count(data.size)} of ${count(most)} bytes`}
           </p>
         </div>
         <div class="line">
-          <label class="inline">
-            <span>Read as</span>
-            <select value={reading} onChange={(event) => setReading(event.currentTarget.value as Reading)}>
-              <option value="auto">JSON or text</option>
-              <option value="text">text</option>
-              <option value="json">JSON</option>
-            </select>
-          </label>
-          <div class="buttons">
-            <button type="submit" value="end" disabled={isBusy}>
-              End…
-            </button>
-            <button type="submit" value="publish" class="primary" disabled={isBusy || "error" in data}>
-              Publish
-            </button>
-          </div>
+          <button
+            type="button"
+            aria-disabled={isBusy}
+            disabled={"error" in data}
+            onClick={(event) => event.currentTarget.form?.reportValidity() && setEnding(true)}
+          >
+            End…
+          </button>
+          <button type="submit" class="primary" aria-disabled={isBusy} disabled={"error" in data}>
+            Publish
+          </button>
         </div>
         <output class={outcome?.isGood === false ? "bad" : "good"}>{outcome?.text}</output>
       </form>
