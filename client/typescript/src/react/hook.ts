@@ -1,7 +1,7 @@
 "use client";
 
 import { useCallback, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react";
-import type { Audience, EndedReceived, GapReceived, PokeReceived } from "../types.js";
+import type { Audience, EndedReceived, GapReceived, LiveReceived, PokeReceived } from "../types.js";
 import { Listening, type ListeningState, type PokeStatus, type Target } from "./listening.js";
 import { useClientSource } from "./provider.js";
 
@@ -9,6 +9,11 @@ export type { PokeStatus };
 
 /** What a component may want beside pokes. */
 export interface MulticastPokeOptions {
+  /**
+   * From here on nothing is missed. With `outcome` "fresh" it is the time to load what pokes tell changes of: what is loaded
+   * earlier may have changed before anybody listened.
+   */
+  onLive?: ((live: LiveReceived) => void) | undefined;
   /** Something was missed: reload after `gap.reloadAfter` milliseconds. */
   onGap?: ((gap: GapReceived) => void) | undefined;
   /** There is no more of this interest. */
@@ -41,7 +46,7 @@ export function useMulticastPoke(
   options: MulticastPokeOptions = {},
 ): MulticastPoke {
   const source = useClientSource();
-  const { onGap, onEnded, latest, audience = "everyone" } = options;
+  const { onLive, onGap, onEnded, latest, audience = "everyone" } = options;
   const target = useMemo<Target>(
     () => ({ source, interest: { domain, filter, audience } }),
     [source, domain, filter, audience],
@@ -50,7 +55,7 @@ export function useMulticastPoke(
 
   // Before any effect that may start it.
   useInsertionEffect(() => {
-    listening.callbacks = { onPoke: handlePoke, onGap, onEnded, latest };
+    listening.callbacks = { onPoke: handlePoke, onLive, onGap, onEnded, latest };
   });
   useEffect(() => listening.attach(target), [listening, target]);
 

@@ -2,7 +2,7 @@
 
 import type { Handlers } from "../client.js";
 import { PokeError } from "../error.js";
-import type { EndedReceived, GapReceived, Interest, PokeReceived, RejectedReceived } from "../types.js";
+import type { EndedReceived, GapReceived, Interest, LiveReceived, PokeReceived, RejectedReceived } from "../types.js";
 import type { ClientSource } from "./source.js";
 
 /**
@@ -27,6 +27,7 @@ export interface ListeningState {
 /** What is called, as of the component's last render. */
 export interface Callbacks {
   onPoke: (poke: PokeReceived) => void;
+  onLive: ((live: LiveReceived) => void) | undefined;
   onGap: ((gap: GapReceived) => void) | undefined;
   onEnded: ((ended: EndedReceived) => void) | undefined;
   latest: boolean | undefined;
@@ -115,7 +116,10 @@ export class Listening {
 
   #handlers(target: Target): Handlers {
     return {
-      onLive: () => this.#set(target, { status: "live", error: undefined }),
+      onLive: (live) => {
+        this.#set(target, { status: "live", error: undefined });
+        this.callbacks?.onLive?.(live);
+      },
       onReconnecting: ({ cause }) => this.#set(target, { status: "reconnecting", error: cause }),
       onPoke: (poke) => {
         this.#set(target, { lastPoke: poke });

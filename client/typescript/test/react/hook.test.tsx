@@ -163,9 +163,10 @@ test("what the server refuses for good has failed, with the reason", async () =>
 });
 
 test("a lost server is told, then what was missed, and pokes come again", async () => {
-  const onGap = vi.fn();
-  render(page({ onGap }));
+  const [onGap, onLive] = [vi.fn(), vi.fn()];
+  render(page({ onGap, onLive }));
   await live();
+  expect(onLive.mock.calls).toMatchObject([[{ outcome: "fresh" }]]);
   await server.kill();
   await eventually(() => seen.now.status === "reconnecting");
   expect(seen.now.error).toMatchObject({ name: "PokeError" });
@@ -174,6 +175,7 @@ test("a lost server is told, then what was missed, and pokes come again", async 
   expect(seen.now.error).toBeUndefined();
   await eventually(() => onGap.mock.calls.length > 0);
   expect(onGap.mock.calls).toMatchObject([[{ reason: "epoch_changed", interest: { filter: "1" } }]]);
+  expect(onLive.mock.calls[1]).toMatchObject([{ outcome: "gap" }]);
   await server.publish("PLAYLIST", "1", "after");
   await eventually(() => seen.pokes.length > 0);
   expect(seen.data).toEqual(["after"]);
