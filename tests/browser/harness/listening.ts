@@ -1,6 +1,6 @@
 import { expect, type Page } from "@playwright/test";
 import type { Interest, ListenOptions, PokeEvent } from "multicast-poke";
-import type {} from "../pages/listener.js";
+import type { Told } from "../pages/listener.js";
 import type { Server } from "./server.js";
 import type { Site } from "./site.js";
 
@@ -29,9 +29,9 @@ export async function told<T extends PokeEvent["type"]>(
   page: Page,
   type: T,
   component = "component",
-): Promise<Extract<PokeEvent, { type: T }>[]> {
+): Promise<Extract<Told, { type: T }>[]> {
   const events = await page.evaluate((name) => window.listener.events(name), component);
-  return events.filter((event): event is Extract<PokeEvent, { type: T }> => event.type === type);
+  return events.filter((event): event is Extract<Told, { type: T }> => event.type === type);
 }
 
 /** Waits until a page was told something at least this often. */

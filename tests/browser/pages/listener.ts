@@ -2,9 +2,12 @@
 import { encodedSize, type Interest, type ListenOptions, type PokeClient, PokeError, type PokeEvent } from "multicast-poke";
 import { createClient } from "multicast-poke/web";
 
+/** What the page was told, and when by its clock. */
+export type Told = PokeEvent & { at: number };
+
 /** One component of the page. */
 interface Component {
-  events: PokeEvent[];
+  events: Told[];
   errors: PokeError[];
   stop: () => void;
 }
@@ -24,12 +27,12 @@ export class Listener {
   listen(url: string, interests: Interest[], options: ListenOptions = {}, name = "component"): void {
     const component: Component = { events: [], errors: [], stop: () => {} };
     this.#components.set(name, component);
-    const onEvent = (event: PokeEvent) => component.events.push(event);
+    const onEvent = (event: PokeEvent) => component.events.push({ ...event, at: Date.now() });
     const onError = (error: PokeError) => component.errors.push(error);
     component.stop = this.client(url).listen(interests, { onEvent, onError }, options);
   }
 
-  events(name = "component"): PokeEvent[] {
+  events(name = "component"): Told[] {
     return this.#components.get(name)?.events ?? [];
   }
 
