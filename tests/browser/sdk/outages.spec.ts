@@ -103,7 +103,7 @@ test("a successor that takes over loses no poke of its own, and the old one ends
   site,
   startServer,
 }) => {
-  const old = await startServer({ settings: { "drain.window": '"1s"' } });
+  const old = await startServer({ settings: { "drain.window": '"1s"', "drain.deadline": '"5s"' } });
   await listen(page, site, old);
   old.drain();
   expect(await old.exited()).toBe(0);
