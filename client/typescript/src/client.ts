@@ -23,7 +23,7 @@ export class PokeClient {
   readonly #tokens: Tokens;
   readonly #stream: Stream;
   readonly #caller: Caller;
-  readonly #closing = new AbortController();
+  #isClosed = false;
 
   /**
    * @param connect makes a connection: before the first call, and whenever no new call may use the last one
@@ -34,7 +34,7 @@ export class PokeClient {
     this.#tokens = new Tokens(options.token, this.#clock);
     const eventBuffer = Math.max(1, options.eventBuffer ?? EVENT_BUFFER);
     this.#stream = new Stream(this.#clock, this.#connections, this.#tokens, eventBuffer, device);
-    this.#caller = new Caller(this.#clock, this.#connections, this.#tokens, this.#closing.signal);
+    this.#caller = new Caller(this.#clock, this.#connections, this.#tokens);
   }
 
   /**
@@ -44,7 +44,7 @@ export class PokeClient {
    *
    * @throws PokeError INVALID_ARGUMENT, from the loop, for malformed arguments and more interests than the server accepts.
    */
-  pokes(interests: Interest | Interest[], options: ListenOptions = {}): AsyncIterable<PokeEvent> {
+  pokes(interests: Interest | readonly Interest[], options: ListenOptions = {}): AsyncIterable<PokeEvent> {
     const subscribe = this.#subscription(interests, options);
     return { [Symbol.asyncIterator]: () => new PokeIterator(subscribe) };
   }
@@ -55,7 +55,7 @@ export class PokeClient {
    *
    * @throws PokeError INVALID_ARGUMENT for malformed arguments and more interests than the server accepts.
    */
-  listen(interests: Interest | Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
+  listen(interests: Interest | readonly Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
     return toHandlers(this.#subscription(interests, options), handlers);
   }
 
@@ -75,6 +75,7 @@ export class PokeClient {
    * `close`. Else what the server says.
    */
   async publish(poke: Publish, options: CallOptions = {}): Promise<Published> {
+    this.#checkOpen();
     const answer = await this.#caller.call(PokeService.method.publish, toRequest(poke), options);
     const { localReceiverCount, duplicate } = answer;
     return {
@@ -90,21 +91,27 @@ export class PokeClient {
    * @throws PokeError as {@link PokeClient.publish}.
    */
   async endInterest(end: Publish, options: CallOptions = {}): Promise<InterestEnd> {
+    this.#checkOpen();
     const answer = await this.#caller.call(PokeService.method.endInterest, toRequest(end), options);
     return { position: required(answer.position) };
   }
 
   /** Cancels everything, for good: iterators end, and calls fail with CANCELLED. */
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#caller.close();
     this.#stream.close();
     this.#connections.close();
   }
 
-  #subscription(interests: Interest | Interest[], options: ListenOptions): Subscribe {
+  #checkOpen(): void {
+    if (this.#isClosed) throw canceled();
+  }
+
+  #subscription(interests: Interest | readonly Interest[], options: ListenOptions): Subscribe {
     const { latest, positions = [], signal } = options;
     return (wake) => {
-      if (this.#closing.signal.aborted) throw canceled();
+      this.#checkOpen();
       const saved = new Map(
         positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]),
       );

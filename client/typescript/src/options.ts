@@ -30,7 +30,7 @@ export interface ListenOptions {
   /** Start with the newest poke that the server keeps. */
   latest?: boolean | undefined;
   /** Go on where an earlier process has stopped: what {@link PokeClient.positions} said there. */
-  positions?: SavedPosition[] | undefined;
+  positions?: readonly SavedPosition[] | undefined;
 }
 
 /** What a program does about each event. */

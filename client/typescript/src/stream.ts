@@ -81,7 +81,9 @@ export class Stream {
     this.#turn();
   }
 
+  /** What was lost meanwhile is seen first, and then not waited for. */
   #hurry(): void {
+    this.#turn();
     this.#state.hurry(this.#clock.now());
     this.#turn();
   }

@@ -15,13 +15,18 @@ export class Caller {
   readonly #clock: Clock;
   readonly #connections: Connections;
   readonly #tokens: Tokens;
-  readonly #closing: AbortSignal;
+  /** Those under way. One signal for all would have so many listeners that Node warns of a leak. */
+  readonly #calls = new Set<AbortController>();
 
-  constructor(clock: Clock, connections: Connections, tokens: Tokens, closing: AbortSignal) {
+  constructor(clock: Clock, connections: Connections, tokens: Tokens) {
     this.#clock = clock;
     this.#connections = connections;
     this.#tokens = tokens;
-    this.#closing = closing;
+  }
+
+  /** Cancels what is under way. */
+  close(): void {
+    for (const call of this.#calls) call.abort();
   }
 
   /** Calls until there is an answer, a final refusal, or no time left. */
@@ -30,7 +35,9 @@ export class Caller {
     request: MessageInitShape<I>,
     { signal, deadline = DEADLINE }: CallOptions,
   ): Promise<MessageShape<O>> {
-    return within([this.#closing, signal], Number.POSITIVE_INFINITY, async (signal) => {
+    const call = new AbortController();
+    this.#calls.add(call);
+    return within([call.signal, signal], Number.POSITIVE_INFINITY, async (signal) => {
       const endsAt = this.#clock.now() + Math.min(deadline, LONGEST_DURATION);
       const backoff = new Backoff(fairDice);
       let retriedAtOnce = false;
@@ -57,7 +64,7 @@ export class Caller {
           this.#connections.release(line);
         }
       }
-    });
+    }).finally(() => this.#calls.delete(call));
   }
 
   #attempt<I extends DescMessage, O extends DescMessage>(
