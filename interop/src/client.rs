@@ -115,6 +115,7 @@ impl Kind {
             (Self::Stubs, "sdk") => Some(own_life),
             (Self::Stubs, "add") => Some("the set of a call can't change"),
             (Self::Stubs, "provider") => Some("plain stubs send one token"),
+            (Self::Stubs, "strict") => Some("plain stubs send what they are given"),
             (Self::Stubs, "size") => Some("plain stubs know nothing of sizes"),
             (Self::Publisher, "subscribe" | "cancel" | "pause" | "wire" | "deadline") => {
                 Some("it makes unary calls alone")
