@@ -26,7 +26,7 @@ final class RealServer: @unchecked Sendable {
              "--stream.heartbeat-interval", heartbeat, "--stream.reconnect-spread", "1s"] + arguments
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try Self.withSignals { try process.run() }
         func line(_ start: String) async throws -> String {
             while true {
                 let text = try String(contentsOf: output, encoding: .utf8)
@@ -43,6 +43,15 @@ final class RealServer: @unchecked Sendable {
     }
 
     deinit { kill() }
+
+    /// A process inherits what its maker's thread blocks, and the threads of tasks block SIGTERM.
+    private static func withSignals(_ body: () throws -> Void) rethrows {
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
+    }
 
     var adminAddress: String { String(admin.dropFirst("http://".count)) }
     var address: String { String(url.dropFirst("http://".count)) }
