@@ -1,7 +1,7 @@
 import { Backoff, type Dice } from "./backoff.js";
 import { type Held, keyOf } from "./interests.js";
 import { PROVED_AFTER, WELCOME_WITHIN } from "./numbers.js";
-import type { Interest } from "./types.js";
+import type { Interest, LiveReceived } from "./types.js";
 
 /** One Subscribe, as the state sees it. A later call has a higher `id`. Times are those of the client's clock. */
 export class Call {
@@ -35,10 +35,12 @@ export class Call {
     this.reconnectSpread = reconnectSpread;
   }
 
-  /** An interest is live. If it has lost something, its gap comes next. */
-  live(key: string, awaitsGap: boolean, now: number): void {
-    if (!awaitsGap) this.pending.delete(key);
-    this.#liveSince ??= now;
+  /** An interest is live. If it has lost something, its gap comes next. Answers what was asked for under this name. */
+  live({ interest, outcome }: LiveReceived, now: number): Held | undefined {
+    const held = this.carried.get(keyOf(interest));
+    if (held && outcome !== "gap") this.pending.delete(held.key);
+    if (held) this.#liveSince ??= now;
+    return held;
   }
 
   /** The server has no more of this interest on this call. */

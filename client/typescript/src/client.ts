@@ -1,9 +1,9 @@
+import { checkWanted } from "./arguments.js";
 import { type Connection, Connections } from "./connection.js";
-import { refuse } from "./data.js";
 import { PokeError } from "./error.js";
 import { PokeService, type Position as WirePosition } from "./gen/poke/v1/poke_pb.js";
-import { checkInterest, checkPosition, keyOf, positionFromWire, type Start } from "./interests.js";
 import { PokeIterator, type Subscribe, toHandlers } from "./listen.js";
+import { positionFromWire } from "./message.js";
 import { EVENT_BUFFER } from "./numbers.js";
 import type { CallOptions, ClientOptions, Handlers, InterestEnd, ListenOptions, Publish, Published } from "./options.js";
 import { type Device, Stream } from "./stream.js";
@@ -109,19 +109,10 @@ export class PokeClient {
   }
 
   #subscription(interests: Interest | readonly Interest[], options: ListenOptions): Subscribe {
-    const { latest, positions = [], signal } = options;
+    const { signal } = options;
     return (wake) => {
       this.#checkOpen();
-      const saved = new Map(
-        positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]),
-      );
-      const wanted = new Map<string, [Interest, Start]>();
-      for (const [index, one] of [interests].flat().entries()) {
-        const interest = checkInterest(one, `interests[${index}]`);
-        wanted.set(keyOf(interest), [interest, { after: saved.get(keyOf(interest)), latest }]);
-      }
-      if (wanted.size === 0) refuse("interests", "must not be empty");
-      const listener = this.#stream.listen([...wanted.values()], wake);
+      const listener = this.#stream.listen(checkWanted(interests, options), wake);
       const leave = () => {
         signal?.removeEventListener("abort", leave);
         this.#stream.leave(listener);

@@ -1,6 +1,6 @@
-import { checkText, refuse } from "./data.js";
-import type { Audience as WireAudience, Interest as WireInterest, Position as WirePosition } from "./gen/poke/v1/poke_pb.js";
-import type { Interest, Position } from "./types.js";
+import type { PokeError } from "./error.js";
+import type { WireGap } from "./message.js";
+import type { EndedReceived, Interest, LiveReceived, PokeEvent, PokeReceived, Position, RejectedReceived } from "./types.js";
 
 /** Where an interest starts: after a position, with the newest retained poke, or else with new ones. */
 export interface Start {
@@ -8,12 +8,22 @@ export interface Start {
   latest?: boolean | undefined;
 }
 
+/** What the program hears. */
+export interface Notice {
+  event?: PokeEvent;
+  /** Nothing follows for those who listen now. */
+  error?: PokeError;
+  /** Whom it concerns; without it, everybody. */
+  held?: Held;
+  /** Positions that count as taken when the program has taken it. */
+  saves?: [Held, Position][];
+}
+
 /** An interest that somebody holds. Removed and added again it is another one. */
 export class Held {
+  readonly key: string;
   /** How many times it was added and not yet removed. */
-  holders = 1;
-  /** Where the next call starts; `after` is the saved position. */
-  start: Start;
+  holders = 0;
   /** Through the last event that all of its listeners have taken. */
   taken: Position | undefined;
   /** The newest call on which it is live. What older ones still deliver is dropped. */
@@ -27,11 +37,12 @@ export class Held {
   /** Refused until then. */
   retryAt: number | undefined;
 
+  /** @param start where the next call starts; `after` is the saved position. */
   constructor(
     readonly interest: Interest,
-    start: Start,
+    public start: Start,
   ) {
-    this.start = start;
+    this.key = keyOf(interest);
     this.taken = start.after;
   }
 
@@ -47,11 +58,108 @@ export class Held {
   save(position: Position): void {
     this.start = { after: position };
   }
+}
 
-  /** Its call is over. */
-  release(): void {
-    this.owner = undefined;
-    this.awaitsGap = false;
+/** All interests that somebody holds, and what the events of a call mean for them. */
+export class Interests extends Map<string, Held> {
+  readonly #tell: (notice: Notice) => void;
+
+  /** @param tell what the program is to hear */
+  constructor(tell: (notice: Notice) => void) {
+    super();
+    this.#tell = tell;
+  }
+
+  find(interest: Interest): Held | undefined {
+    return this.get(keyOf(interest));
+  }
+
+  ownedBy(call: number): Held[] {
+    return [...this.values()].filter(({ owner }) => owner === call);
+  }
+
+  /** It is live on `call`, unless that was asked for another one of this name, or a newer call delivers it. */
+  subscribed(call: number, carried: Held | undefined, live: LiveReceived): void {
+    const held = this.find(live.interest);
+    if (!held || held !== carried || !held.heeds(call)) return;
+    const { position } = live;
+    const wasLive = held.owner !== undefined;
+    held.owner = call;
+    held.liveFrom = position;
+    held.retryAt = undefined;
+    held.awaitsGap = live.outcome === "gap";
+    // The start of a call that has lost something isn't saved: if the call broke before its gap, nobody would ever hear of
+    // the loss.
+    if (!held.awaitsGap && !held.hasSeen(position)) held.save(position);
+    if (!wasLive) this.#tellOf(held, live, held.awaitsGap ? undefined : position);
+    if (!held.owesGap) return;
+    held.owesGap = false;
+    this.#tellOf(held, { type: "gap", interest: held.interest, reason: "undecodable", position, reloadAfter: 0 }, position);
+  }
+
+  poke(call: number, poke: PokeReceived): void {
+    const held = this.find(poke.interest);
+    if (held?.owner !== call || held.hasSeen(poke.position)) return;
+    held.save(poke.position);
+    this.#tellOf(held, poke, poke.position);
+  }
+
+  /** `held` has lost something, and it is accounted for. The position of a new epoch replaces any other. */
+  lost(held: Held, { reason, position, missedCount }: WireGap, reloadAfter: number): void {
+    held.awaitsGap = false;
+    if (reason !== "epoch_changed" && held.hasSeen(position)) return;
+    held.save(position);
+    const missed = missedCount === undefined ? {} : { missedCount };
+    this.#tellOf(held, { type: "gap", interest: held.interest, reason, position, ...missed, reloadAfter }, position);
+  }
+
+  /** It is over, for whoever held it. An end always counts: its position can lie before one that a checkpoint has raised. */
+  finish(held: Held, event: EndedReceived | RejectedReceived): void {
+    this.#tellOf(held, event);
+    this.delete(held.key);
+  }
+
+  /** It is refused for now. */
+  postpone(held: Held, rejected: RejectedReceived, retryAt: number): void {
+    this.#tellOf(held, rejected);
+    held.owner = undefined;
+    held.retryAt = retryAt;
+  }
+
+  /** Everything that `call` delivers in these epochs is complete through there. */
+  raise(call: number, checkpoints: Position[]): void {
+    const saves: [Held, Position][] = [];
+    for (const held of this.ownedBy(call)) {
+      const saved = held.start.after;
+      if (held.awaitsGap || !saved) continue;
+      const checkpoint = checkpoints.find((checkpoint) => !held.hasSeen(checkpoint) && isAtOrBefore(saved, checkpoint));
+      if (!checkpoint) continue;
+      held.save(checkpoint);
+      saves.push([held, checkpoint]);
+    }
+    if (saves.length > 0) this.#tell({ saves });
+  }
+
+  /** `call` is over. */
+  release(call: number): void {
+    for (const held of this.ownedBy(call)) {
+      held.owner = undefined;
+      held.awaitsGap = false;
+    }
+  }
+
+  /** Nobody knows how far these have come on `call`: they start afresh, and what was known is a gap. */
+  startAfresh(call: number, carried: Iterable<Held>): void {
+    for (const held of carried) {
+      if (this.get(held.key) !== held || (held.owner !== undefined && held.owner !== call)) continue;
+      held.owesGap ||= held.start.after !== undefined || held.start.latest === true;
+      held.start = {};
+    }
+  }
+
+  #tellOf(held: Held, event: Extract<PokeEvent, { interest: Interest }>, position?: Position): void {
+    const named: PokeEvent = { ...event, interest: held.interest };
+    this.#tell({ event: named, held, saves: position ? [[held, position]] : [] });
   }
 }
 
@@ -63,46 +171,4 @@ export function keyOf({ domain, filter, audience }: Interest): string {
 /** Of two epochs neither is before the other. */
 export function isAtOrBefore(position: Position, other: Position): boolean {
   return position.epoch === other.epoch && BigInt(position.sequence) <= BigInt(other.sequence);
-}
-
-/** A copy that nobody changes. @throws PokeError INVALID_ARGUMENT, for programs without types. */
-export function checkInterest(interest: Interest, path: string): Interest {
-  const domain = checkText(interest?.domain, `${path}.domain`);
-  const filter = checkText(interest.filter, `${path}.filter`);
-  const audience = interest.audience ?? "everyone";
-  if (audience !== "everyone" && audience !== "customer") refuse(`${path}.audience`, `must be "everyone" or "customer"`);
-  return Object.freeze(audience === "customer" ? { domain, filter, audience } : { domain, filter });
-}
-
-/** @throws PokeError INVALID_ARGUMENT when it isn't one that a client has said. */
-export function checkPosition(position: Position, path: string): Position {
-  const epoch = checkText(position?.epoch, `${path}.epoch`);
-  const sequence = checkText(position.sequence, `${path}.sequence`);
-  if (!/^-?\d{1,19}$/.test(sequence) || BigInt.asIntN(64, BigInt(sequence)) !== BigInt(sequence)) {
-    refuse(`${path}.sequence`, "must be an integer of 64 bits, as text");
-  }
-  return { epoch, sequence };
-}
-
-const CUSTOMER: WireAudience.CUSTOMER = 1;
-
-export function interestToWire({ domain, filter, audience }: Interest) {
-  return { domain, filter, audience: audience === "customer" ? CUSTOMER : 0 };
-}
-
-/** An unknown audience is read as the zero value. */
-export function interestFromWire({
-  domain,
-  filter,
-  audience,
-}: Pick<WireInterest, "domain" | "filter" | "audience">): Interest {
-  return audience === CUSTOMER ? { domain, filter, audience: "customer" } : { domain, filter };
-}
-
-export function positionToWire({ epoch, sequence }: Position) {
-  return { epoch, sequence: BigInt(sequence) };
-}
-
-export function positionFromWire({ epoch, sequence }: WirePosition): Position {
-  return { epoch, sequence: sequence.toString() };
 }

@@ -1,6 +1,5 @@
 import type { PokeError } from "./error.js";
-import type { Held } from "./interests.js";
-import type { Notice } from "./state.js";
+import type { Held, Notice } from "./interests.js";
 import type { PokeEvent } from "./types.js";
 
 /** A notice and how many listeners have yet to take it. */
@@ -73,5 +72,5 @@ export class Listener {
 export function settle(letter: Letter): void {
   letter.waiting -= 1;
   if (letter.waiting > 0) return;
-  for (const [held, position] of letter.notice.saves) held.taken = position;
+  for (const [held, position] of letter.notice.saves ?? []) held.taken = position;
 }

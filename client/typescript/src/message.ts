@@ -1,16 +1,18 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { fromValue } from "./data.js";
 import { Unreadable } from "./error.js";
-import {
-  type Reconnect,
+import type {
+  Audience,
+  Reconnect,
   ReconnectReason,
-  type Rejected,
-  type SubscribeResponse,
-  type Welcome,
-  type Poke as WirePoke,
-  type Position as WirePosition,
+  SubscribeResponse,
+  SubscriptionSchema,
+  Welcome,
+  Interest as WireInterest,
+  Position as WirePosition,
 } from "./gen/poke/v1/poke_pb.js";
-import { interestFromWire, positionFromWire } from "./interests.js";
+import type { Held } from "./interests.js";
 import { DEFAULT_HEARTBEAT } from "./numbers.js";
 import { codeName, milliseconds } from "./status.js";
 import type {
@@ -28,14 +30,19 @@ import type {
 /** An event of the wire, checked and in the client's own terms. Times are durations in milliseconds. */
 export type Message =
   | { type: "welcome"; connected: ConnectedReceived; reconnectSpread: number }
-  | { type: "subscribed"; live: LiveReceived }
-  | { type: "rejected"; rejected: RejectedReceived; retryDelay: number | undefined }
-  | { type: "poke"; poke: PokeReceived }
+  | LiveReceived
+  | WireRejected
+  | PokeReceived
   | WireGap
-  | { type: "ended"; ended: EndedReceived }
+  | EndedReceived
   | { type: "heartbeat"; checkpoints: Position[] }
   | WireReconnect
   | { type: "unknown" };
+
+/** A refusal, and when to ask again. */
+export interface WireRejected extends RejectedReceived {
+  retryDelay: number | undefined;
+}
 
 /** A gap of one interest, or of all. */
 export interface WireGap {
@@ -66,17 +73,24 @@ export function toMessage({ event }: SubscribeResponse): Message {
       return fromWelcome(event.value);
     case "subscribed": {
       const { interest, position, outcome } = event.value;
-      const live = {
+      return {
+        type: "live",
         interest: readInterest(interest),
         position: readPosition(position),
         outcome: OUTCOMES[outcome] ?? "fresh",
       };
-      return { type: "subscribed", live: { type: "live", ...live } };
     }
-    case "rejected":
-      return fromRejected(event.value);
-    case "poke":
-      return { type: "poke", poke: fromPoke(event.value) };
+    case "rejected": {
+      const { interest, code, reason, message, retryDelay } = event.value;
+      const answer = { interest: readInterest(interest), code: codeName(code), reason, message, isFinal: !retryDelay };
+      return { type: "rejected", ...answer, retryDelay: milliseconds(retryDelay) };
+    }
+    case "poke": {
+      const { data, position, publishTime } = event.value;
+      const time = publishTime ? Number(publishTime.seconds) * 1000 + Math.floor(publishTime.nanos / 1e6) : 0;
+      const told = { data: fromValue(data), position: readPosition(position), publishTime: new Date(time) };
+      return { type: "poke", interest: interestFromWire(event.value), ...told };
+    }
     case "gap": {
       const { interest, reason, position, missedCount, reloadSpread } = event.value;
       return {
@@ -90,8 +104,7 @@ export function toMessage({ event }: SubscribeResponse): Message {
     }
     case "ended": {
       const { interest, position, data } = event.value;
-      const ended = { interest: readInterest(interest), position: readPosition(position), data: fromValue(data) };
-      return { type: "ended", ended: { type: "ended", ...ended } };
+      return { type: "ended", interest: readInterest(interest), position: readPosition(position), data: fromValue(data) };
     }
     case "heartbeat":
       return { type: "heartbeat", checkpoints: event.value.checkpoints.map(positionFromWire) };
@@ -120,22 +133,6 @@ function fromWelcome({ streamId, heartbeatInterval, limits, reconnectSpread }: W
   };
 }
 
-function fromRejected({ interest, code, reason, message, retryDelay }: Rejected): Message {
-  const isFinal = retryDelay === undefined;
-  const rejected = { interest: readInterest(interest), code: codeName(code), reason, message, isFinal };
-  return { type: "rejected", rejected: { type: "rejected", ...rejected }, retryDelay: milliseconds(retryDelay) };
-}
-
-function fromPoke(poke: WirePoke): PokeReceived {
-  return {
-    type: "poke",
-    interest: interestFromWire(poke),
-    data: fromValue(poke.data),
-    position: readPosition(poke.position),
-    publishTime: new Date(timestamp(poke.publishTime)),
-  };
-}
-
 function fromReconnect(reconnect: Reconnect): Message {
   const cut = (delay: Duration | undefined, limit = Number.POSITIVE_INFINITY) => Math.min(milliseconds(delay) ?? 0, limit);
   const closesAfter = milliseconds(reconnect.closesAfter);
@@ -146,12 +143,8 @@ function fromReconnect(reconnect: Reconnect): Message {
     minDelay,
     maxDelay,
     closesAfter,
-    renewToken: reconnect.reason === ReconnectReason.TOKEN_EXPIRING,
+    renewToken: reconnect.reason === TOKEN_EXPIRING,
   };
-}
-
-function timestamp(time: WirePoke["publishTime"]): number {
-  return time ? Number(time.seconds) * 1000 + Math.floor(time.nanos / 1e6) : 0;
 }
 
 function readInterest(interest: Parameters<typeof interestFromWire>[0] | undefined): Interest {
@@ -162,4 +155,28 @@ function readInterest(interest: Parameters<typeof interestFromWire>[0] | undefin
 function readPosition(position: WirePosition | undefined): Position {
   if (!position) throw new Unreadable("it has no position");
   return positionFromWire(position);
+}
+
+// As numbers, since a page would load an enum's code for one of them.
+const CUSTOMER: Audience.CUSTOMER = 1;
+const TOKEN_EXPIRING: ReconnectReason.TOKEN_EXPIRING = 3;
+
+/** An unknown audience is read as the zero value. */
+function interestFromWire({ domain, filter, audience }: Pick<WireInterest, "domain" | "filter" | "audience">): Interest {
+  return audience === CUSTOMER ? { domain, filter, audience: "customer" } : { domain, filter };
+}
+
+/** What a call asks for. */
+export function toSubscription({ interest, start }: Held): MessageInitShape<typeof SubscriptionSchema> {
+  const { domain, filter, audience } = interest;
+  const { after, latest } = start;
+  return {
+    interest: { domain, filter, audience: audience === "customer" ? CUSTOMER : 0 },
+    ...(latest && { start: { case: "latest", value: {} } }),
+    ...(after && { start: { case: "after", value: { epoch: after.epoch, sequence: BigInt(after.sequence) } } }),
+  };
+}
+
+export function positionFromWire({ epoch, sequence }: WirePosition): Position {
+  return { epoch, sequence: sequence.toString() };
 }

@@ -79,7 +79,7 @@ class Server {
         position: this.at(from),
         outcome: reason ? "gap" : "recovered",
       } as const;
-      call.queue.push({ type: "subscribed", live });
+      call.queue.push(live);
       if (reason) call.queue.push(gap(name, reason, this.at(from)));
       const history = this.retained.filter(([held, sequence]) => held === name && sequence > from);
       call.queue.push(...history.map(([, sequence]) => poke(name, this.at(sequence))));
@@ -90,10 +90,10 @@ class Server {
 
   /** What a call has not got of an interest is dropped, and a gap says so. No checkpoint passes a hole. */
   lag(call: Serving, name: string): void {
-    const isStarting = call.queue.some((message) => message.type === "subscribed" && message.live.interest.filter === name);
+    const isStarting = call.queue.some((message) => message.type === "live" && message.interest.filter === name);
     if (call.epoch !== this.epoch || !call.names.includes(name) || isStarting) return;
     call.queue = call.queue.filter(
-      (message) => message.type !== "heartbeat" && !(message.type === "poke" && message.poke.interest.filter === name),
+      (message) => message.type !== "heartbeat" && !(message.type === "poke" && message.interest.filter === name),
     );
     call.queue.push(gap(name, "lagged", this.at(this.head)));
   }
@@ -119,7 +119,7 @@ function welcome(): Message {
 }
 
 function poke(name: string, position: Position): Message {
-  return { type: "poke", poke: { type: "poke", interest: of(name), data: undefined, position, publishTime: new Date(0) } };
+  return { type: "poke", interest: of(name), data: undefined, position, publishTime: new Date(0) };
 }
 
 function gap(name: string, reason: GapReason, position: Position): Message {

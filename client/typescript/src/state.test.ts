@@ -20,12 +20,17 @@ const welcome = (): Message => {
   return { type: "welcome", connected, reconnectSpread: 5 * SECOND };
 };
 const live = (interest: Interest, position = at(1), outcome: "fresh" | "recovered" | "gap" = "recovered"): Message => ({
-  type: "subscribed",
-  live: { type: "live", interest, position, outcome },
+  type: "live",
+  interest,
+  position,
+  outcome,
 });
 const poke = (interest: Interest, position: Position): Message => ({
   type: "poke",
-  poke: { type: "poke", interest, data: undefined, position, publishTime: new Date(0) },
+  interest,
+  data: undefined,
+  position,
+  publishTime: new Date(0),
 });
 const gap = (
   interest: Interest | undefined,
@@ -97,7 +102,7 @@ class Rig {
     for (const { event, error, saves } of this.state.takeNotices()) {
       if (event) this.events.push(event);
       if (error) this.errors.push(error);
-      for (const [held, position] of saves) held.taken = position;
+      for (const [held, position] of saves ?? []) held.taken = position;
     }
   }
 
@@ -455,10 +460,10 @@ describe("answers", () => {
       message: "",
       isFinal: false,
     } as const;
-    rig.say({ type: "rejected", rejected, retryDelay: 10 * SECOND });
+    rig.say({ ...rejected, retryDelay: 10 * SECOND });
     expect(rig.openedAfter()).toBe(15 * SECOND);
     expect(rig.opened[1]?.request).toContain(`"filter":"b"`);
-    rig.say({ type: "rejected", rejected: { ...rejected, isFinal: true }, retryDelay: undefined });
+    rig.say({ ...rejected, isFinal: true, retryDelay: undefined });
     expect([...rig.state.interests.values()].map(({ interest }) => interest)).toEqual([A]);
     expect(rig.heard()).toEqual(["connected", "live a e:1", "rejected b", "rejected b"]);
   });
@@ -476,7 +481,7 @@ describe("answers", () => {
       message: "",
       isFinal: true,
     } as const;
-    rig.say({ type: "rejected", rejected, retryDelay: undefined });
+    rig.say({ ...rejected, retryDelay: undefined });
     expect(rig.events.at(-1)).toMatchObject({ type: "rejected", interest: long });
     expect(rig.state.current?.isSettled).toBe(true);
   });
@@ -485,7 +490,7 @@ describe("answers", () => {
     const rig = new Rig();
     rig.goLive();
     rig.say(heartbeat(at(20)));
-    rig.say({ type: "ended", ended: { type: "ended", interest: A, position: at(3), data: "bye" } });
+    rig.say({ type: "ended", interest: A, position: at(3), data: "bye" });
     expect(rig.events.at(-1)).toEqual({ type: "ended", interest: A, position: at(3), data: "bye" });
     expect([rig.closed, rig.state.deadline()]).toEqual([[1], Number.POSITIVE_INFINITY]);
   });

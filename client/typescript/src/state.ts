@@ -3,19 +3,10 @@ import { Backoff, type Dice } from "./backoff.js";
 import { Call } from "./call.js";
 import { PokeError, type Remedy, remedyOf, Unreadable } from "./error.js";
 import type { SubscribeRequestSchema } from "./gen/poke/v1/poke_pb.js";
-import { Held, interestToWire, isAtOrBefore, keyOf, positionToWire, type Start } from "./interests.js";
-import type { Message, WireGap, WireReconnect } from "./message.js";
+import { Held, Interests, type Notice, type Start } from "./interests.js";
+import { type Message, toSubscription, type WireReconnect, type WireRejected } from "./message.js";
 import { BACKOFF_MAX, CHANGE_INTERVAL, COALESCE, MAX_DOUBLINGS } from "./numbers.js";
-import type {
-  EndedReceived,
-  Interest,
-  Limits,
-  LiveReceived,
-  PokeEvent,
-  PokeReceived,
-  Position,
-  RejectedReceived,
-} from "./types.js";
+import type { EndedReceived, Interest, Limits, RejectedReceived } from "./types.js";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -28,17 +19,6 @@ export type Action =
   /** Let no new call use the connection of this one. */
   | { type: "retire"; id: number };
 
-/** What the program hears. */
-export interface Notice {
-  event?: PokeEvent;
-  /** Nothing follows for those who listen now. */
-  error?: PokeError;
-  /** Whom it concerns; without it, everybody. */
-  held?: Held;
-  /** Positions that count as taken when the program has taken it. */
-  saves: [Held, Position][];
-}
-
 /**
  * What the client does about everything that can happen to its stream, without doing it.
  *
@@ -48,7 +28,7 @@ export interface Notice {
  * driver says what has happened and when, and does the actions that come out.
  */
 export class State {
-  readonly interests = new Map<string, Held>();
+  readonly interests = new Interests((notice) => this.#notices.push(notice));
   limits: Limits | undefined;
   current: Call | undefined;
   next: Call | undefined;
@@ -94,36 +74,25 @@ export class State {
   // ---- The program's side
 
   /** @throws PokeError for more interests than the server accepts, since it would refuse the whole set. */
-  add(now: number, interests: [Interest, Start][]): Held[] {
-    const fresh = interests.filter(([interest]) => !this.interests.has(keyOf(interest)));
+  add(now: number, wanted: [Interest, Start][]): Held[] {
+    const all = wanted.map(([interest, start]) => this.interests.find(interest) ?? new Held(interest, start));
+    const fresh = all.filter(({ holders }) => holders === 0);
     const limit = this.limits?.maxInterests || NEVER;
     if (fresh.length > 0 && this.interests.size + fresh.length > limit) {
       throw new PokeError("INVALID_ARGUMENT", `the server accepts ${limit} interests of one client`);
     }
-    const all = interests.map(([interest, start]) => this.#addOne(interest, start));
+    for (const held of all) held.holders += 1;
+    for (const held of fresh) this.interests.set(held.key, held);
     if (fresh.length > 0) this.#noteChange(now);
     return all;
   }
 
-  #addOne(interest: Interest, start: Start): Held {
-    const known = this.interests.get(keyOf(interest));
-    if (known) {
-      known.holders += 1;
-      return known;
-    }
-    const held = new Held(interest, start);
-    this.interests.set(keyOf(interest), held);
-    return held;
-  }
-
   /** Takes one `add` back. */
   remove(now: number, held: Held): void {
-    const key = keyOf(held.interest);
-    if (this.interests.get(key) !== held) return;
     held.holders -= 1;
-    if (held.holders > 0) return;
-    this.interests.delete(key);
-    for (const call of this.#calls()) call.pending.delete(key);
+    if (held.holders > 0 || this.interests.get(held.key) !== held) return;
+    this.interests.delete(held.key);
+    for (const call of this.#calls()) call.pending.delete(held.key);
     this.#switchOver();
     this.#noteChange(now);
   }
@@ -196,16 +165,13 @@ export class State {
     const call = new Call(this.newestId, new Map(due), now, this.#dice);
     if (this.current) this.next = call;
     else this.current = call;
-    const subscriptions = due.map(([, { interest, start }]) => ({
-      interest: interestToWire(interest),
-      start: startToWire(start),
-    }));
+    const subscriptions = due.map(([, held]) => toSubscription(held));
     this.#actions.push({ type: "open", id: call.id, request: { subscriptions }, staleToken: this.#staleToken });
   }
 
   #closeCalls(): void {
     for (const { id } of this.#calls()) {
-      this.#release(id);
+      this.interests.release(id);
       this.#actions.push({ type: "close", id });
     }
     this.current = undefined;
@@ -218,7 +184,7 @@ export class State {
     const old = this.current.id;
     this.current = this.next;
     this.next = undefined;
-    this.#release(old);
+    this.interests.release(old);
     this.#actions.push({ type: "close", id: old });
   }
 
@@ -234,10 +200,6 @@ export class State {
     return [this.current, this.next].filter((call) => call !== undefined);
   }
 
-  #release(id: number): void {
-    for (const held of this.interests.values()) if (held.owner === id) held.release();
-  }
-
   // ---- What a call says
 
   onMessage(now: number, id: number, message: Message): void {
@@ -250,26 +212,34 @@ export class State {
         this.#retriedAtOnce = false;
         this.limits = message.connected.limits;
         call.welcome(message.connected.heartbeatInterval, message.reconnectSpread);
-        this.#tell({ event: message.connected });
+        this.#notices.push({ event: message.connected });
         break;
-      case "subscribed":
-        this.#onSubscribed(now, call, message.live);
-        break;
-      case "rejected":
-        this.#onRejected(now, call, message.rejected, message.retryDelay);
+      case "live":
+        this.interests.subscribed(id, call.live(message, now), message);
         break;
       case "poke":
-        this.#onPoke(id, message.poke);
+        this.interests.poke(id, message);
         break;
-      case "gap":
-        this.#onGap(call, message);
+      case "gap": {
+        const concerned = message.interest ? [this.interests.find(message.interest)] : this.interests.ownedBy(id);
+        for (const held of concerned) {
+          if (held?.owner !== id) continue;
+          call.pending.delete(held.key);
+          this.interests.lost(held, message, this.#dice(message.reloadSpread));
+        }
         break;
-      case "ended":
-        this.#onEnded(id, message.ended);
+      }
+      case "ended": {
+        const held = this.interests.find(message.interest);
+        if (held?.heeds(id)) this.#finish(held, message);
+        break;
+      }
+      case "rejected":
+        this.#onRejected(now, call, message);
         break;
       case "heartbeat":
         if (wasInTime) this.#doublings = 0;
-        this.#onCheckpoints(id, message.checkpoints);
+        this.interests.raise(id, message.checkpoints);
         break;
       case "reconnect":
         this.#onReconnect(now, call, message);
@@ -277,93 +247,15 @@ export class State {
     this.#switchOver();
   }
 
-  #onSubscribed(now: number, call: Call, live: LiveReceived): void {
-    const key = keyOf(live.interest);
-    const carried = call.carried.get(key);
-    const awaitsGap = live.outcome === "gap";
-    if (carried) call.live(key, awaitsGap, now);
-    const held = this.interests.get(key);
-    if (!held || held !== carried || !held.heeds(call.id)) return;
-    const wasLive = held.owner !== undefined;
-    held.owner = call.id;
-    held.liveFrom = live.position;
-    held.retryAt = undefined;
-    held.awaitsGap = awaitsGap;
-    // The start of a call that has lost something isn't saved: if the call broke before its gap, nobody would ever hear of
-    // the loss.
-    if (!awaitsGap && !held.hasSeen(live.position)) held.save(live.position);
-    if (!wasLive) this.#tellOf(held, { ...live, interest: held.interest }, awaitsGap ? undefined : live.position);
-    if (held.owesGap) {
-      held.owesGap = false;
-      this.#tellOf(
-        held,
-        { type: "gap", interest: held.interest, reason: "undecodable", position: live.position, reloadAfter: 0 },
-        live.position,
-      );
-    }
-  }
-
-  #onRejected(now: number, call: Call, rejected: RejectedReceived, retryDelay: number | undefined): void {
+  #onRejected(now: number, call: Call, { retryDelay, ...rejected }: WireRejected): void {
     const meant = call.meant(rejected.interest);
     if (!meant) return;
-    const key = keyOf(meant.interest);
-    call.forgo(key);
-    const held = this.interests.get(key);
+    call.forgo(meant.key);
+    const held = this.interests.get(meant.key);
     if (!held?.heeds(call.id)) return;
-    this.#tellOf(held, { ...rejected, interest: held.interest });
-    if (retryDelay === undefined) {
-      this.#finish(held);
-    } else {
-      held.owner = undefined;
-      // Half as much again at random, so that the refused don't come back in one instant.
-      held.retryAt = now + retryDelay + this.#dice(retryDelay / 2);
-    }
-  }
-
-  #onPoke(id: number, poke: PokeReceived): void {
-    const held = this.#owned(id, poke.interest);
-    if (!held || held.hasSeen(poke.position)) return;
-    held.save(poke.position);
-    this.#tellOf(held, { ...poke, interest: held.interest }, poke.position);
-  }
-
-  #onGap(call: Call, { interest, reason, position, missedCount, reloadSpread }: WireGap): void {
-    const concerned = interest
-      ? [this.#owned(call.id, interest)]
-      : [...this.interests.values()].filter(({ owner }) => owner === call.id);
-    for (const held of concerned) {
-      if (!held) continue;
-      call.pending.delete(keyOf(held.interest));
-      held.awaitsGap = false;
-      if (reason !== "epoch_changed" && held.hasSeen(position)) continue;
-      held.save(position);
-      const missed = missedCount === undefined ? {} : { missedCount };
-      const reloadAfter = this.#dice(reloadSpread);
-      this.#tellOf(held, { type: "gap", interest: held.interest, reason, position, ...missed, reloadAfter }, position);
-    }
-  }
-
-  /** An end always counts: its position can lie before one that a checkpoint has raised. */
-  #onEnded(id: number, ended: EndedReceived): void {
-    const held = this.interests.get(keyOf(ended.interest));
-    if (!held?.heeds(id)) return;
-    this.#tellOf(held, { ...ended, interest: held.interest });
-    this.#finish(held);
-  }
-
-  #onCheckpoints(id: number, checkpoints: Position[]): void {
-    const saves: Notice["saves"] = [];
-    for (const held of this.interests.values()) {
-      const saved = held.start.after;
-      if (held.owner !== id || held.awaitsGap || !saved) continue;
-      const checkpoint = checkpoints.find(
-        (checkpoint) => !isAtOrBefore(checkpoint, saved) && isAtOrBefore(saved, checkpoint),
-      );
-      if (!checkpoint) continue;
-      held.save(checkpoint);
-      saves.push([held, checkpoint]);
-    }
-    if (saves.length > 0) this.#tell({ saves });
+    // Half as much again at random, so that the refused don't come back in one instant.
+    if (retryDelay === undefined) this.#finish(held, rejected);
+    else this.interests.postpone(held, rejected, now + retryDelay + this.#dice(retryDelay / 2));
   }
 
   #onReconnect(now: number, call: Call, { minDelay, maxDelay, closesAfter, renewToken }: WireReconnect): void {
@@ -376,25 +268,11 @@ export class State {
     );
   }
 
-  #owned(id: number, interest: Interest): Held | undefined {
-    const held = this.interests.get(keyOf(interest));
-    return held?.owner === id ? held : undefined;
-  }
-
   /** There is no more of this interest. With the last one the calls are over. */
-  #finish(held: Held): void {
-    const key = keyOf(held.interest);
-    this.interests.delete(key);
-    for (const call of this.#calls()) call.forgo(key);
+  #finish(held: Held, event: EndedReceived | RejectedReceived): void {
+    this.interests.finish(held, event);
+    for (const call of this.#calls()) call.forgo(held.key);
     if (this.interests.size === 0) this.closeAll();
-  }
-
-  #tell(notice: Omit<Notice, "saves"> & Partial<Notice>): void {
-    this.#notices.push({ saves: [], ...notice });
-  }
-
-  #tellOf(held: Held, event: PokeEvent, position?: Position): void {
-    this.#tell({ event, held, saves: position ? [[held, position]] : [] });
   }
 
   // ---- How a call ends
@@ -415,7 +293,7 @@ export class State {
     if (!call) return;
     if (error instanceof Unreadable) {
       this.#actions.push({ type: "close", id });
-      if (!this.next || this.next.id === id) this.#startAfresh(call);
+      if (!this.next || this.next.id === id) this.interests.startAfresh(id, call.carried.values());
     }
     this.#dropCall(now, call);
     if (!this.current && this.next) {
@@ -427,7 +305,7 @@ export class State {
     if (this.interests.size === 0) return;
     const delay = this.#delayAfter(now, call, error, remedy);
     if (delay === undefined) {
-      this.#tell({ error });
+      this.#notices.push({ error });
       this.closeAll();
       return;
     }
@@ -437,23 +315,14 @@ export class State {
       this.#noteChange(now);
     } else {
       this.#changedAt = NEVER;
-      this.#tell({ event: { type: "reconnecting", cause: error, delay } });
-    }
-  }
-
-  #startAfresh(call: Call): void {
-    for (const [key, carried] of call.carried) {
-      const held = this.interests.get(key);
-      if (!held || held !== carried || (held.owner !== undefined && held.owner !== call.id)) continue;
-      held.owesGap ||= held.start.after !== undefined || held.start.latest === true;
-      held.start = {};
+      this.#notices.push({ event: { type: "reconnecting", cause: error, delay } });
     }
   }
 
   #dropCall(now: number, call: Call): void {
     if (this.current === call) this.current = undefined;
     else this.next = undefined;
-    this.#release(call.id);
+    this.interests.release(call.id);
     // A server that leaves in order is no fault.
     if (call.isProved(now) || call.moveAt !== undefined) this.#backoff.reset();
   }
@@ -478,9 +347,4 @@ export class State {
     // Without a network an attempt is a try whether the device knows that rightly.
     return this.isOffline ? Math.max(jitter, BACKOFF_MAX) : jitter;
   }
-}
-
-function startToWire({ after, latest }: Start) {
-  if (after) return { case: "after" as const, value: positionToWire(after) };
-  return latest ? { case: "latest" as const, value: {} } : { case: undefined };
 }

@@ -2,10 +2,10 @@ import { fairDice } from "./backoff.js";
 import type { Connections, Line } from "./connection.js";
 import { PokeError, remedyOf } from "./error.js";
 import { PokeService } from "./gen/poke/v1/poke_pb.js";
-import type { Start } from "./interests.js";
+import type { Notice, Start } from "./interests.js";
 import { Listener, settle } from "./listener.js";
 import { toMessage } from "./message.js";
-import { type Action, type Notice, State } from "./state.js";
+import { type Action, State } from "./state.js";
 import { Alarm, type Clock } from "./time.js";
 import type { Tokens } from "./token.js";
 import type { Interest, SavedPosition } from "./types.js";
@@ -53,7 +53,7 @@ export class Stream {
       const position = one.awaitsGap ? one.liveFrom : one.start.after;
       if (one.owner === undefined || !position) continue;
       const event = { type: "live", interest: one.interest, position, outcome: "fresh" } as const;
-      listener.offer({ notice: { event, held: one, saves: [] }, waiting: 0 });
+      listener.offer({ notice: { event, held: one }, waiting: 0 });
     }
     this.#stopWatching ??= this.#device?.onWake(() => this.#hurry());
     this.#turn();
