@@ -1,5 +1,6 @@
 // @vitest-environment jsdom
 import { cleanup, render } from "@testing-library/react";
+import { PokeClient } from "multicast-poke";
 import { PokeProvider } from "multicast-poke/react";
 import { createClient } from "multicast-poke/web";
 import * as React from "react";
@@ -27,13 +28,16 @@ test("without a provider the error says what to do", () => {
 });
 
 test("a client made from a url is closed with its provider", async () => {
+  const close = vi.spyOn(PokeClient.prototype, "close");
   const { unmount } = render(
     <PokeProvider url={server.url}>
       <Listener seen={seen} />
     </PokeProvider>,
   );
   await eventually(() => seen.now.status === "live");
+  expect(close).not.toHaveBeenCalled();
   unmount();
+  expect(close).toHaveBeenCalledOnce();
   await eventually(async () => (await server.openStreams()) === 0);
 });
 
