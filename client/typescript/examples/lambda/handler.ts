@@ -18,8 +18,11 @@ const RESERVE = 500;
 
 export async function handler(
   { playlistId, added, removed }: PlaylistChange,
-  context: { getRemainingTimeInMillis(): number },
+  context: { awsRequestId: string; getRemainingTimeInMillis(): number },
 ): Promise<Published> {
-  const deadline = context.getRemainingTimeInMillis() - RESERVE;
-  return await sendPoke("PLAYLIST", playlistId, { added, removed }, client, { deadline });
+  return await sendPoke("PLAYLIST", playlistId, { added, removed }, client, {
+    deadline: context.getRemainingTimeInMillis() - RESERVE,
+    // Lambda keeps the id when it invokes again after a failure: the poke is delivered once.
+    idempotencyKey: context.awsRequestId,
+  });
 }

@@ -23,6 +23,10 @@ test("its source maps lead to sources that are there", () => {
   }
 });
 
+test("frameworks that render on a server see that the hook is for the client", () => {
+  expect(readFileSync(project.path("node_modules/multicast-poke/dist/react.js"), "utf8")).toMatch(/^"use client";/);
+});
+
 /** Compiles what is in the folder, finding modules in that way, and looking into all declarations if so. */
 function compile(project: Project, folder: string, moduleResolution: string, everything = false) {
   const module = moduleResolution === "bundler" ? "esnext" : moduleResolution;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { expect, vi } from "vitest";
 import type { Program } from "./program.js";
 
@@ -9,9 +10,9 @@ export class Lambda {
 
   constructor(readonly program: Program) {}
 
-  /** Invokes it with so many milliseconds to live: its answer, or what it has thrown. */
-  async invoke(event: unknown, remaining = 10_000): Promise<unknown> {
-    this.program.tell(JSON.stringify({ event, remaining }));
+  /** Invokes it with so many milliseconds to live, again if the id is that of an earlier time: its answer, or what it has thrown. */
+  async invoke(event: unknown, remaining = 10_000, id: string = randomUUID()): Promise<unknown> {
+    this.program.tell(JSON.stringify({ event, remaining, id }));
     this.#invocations += 1;
     await vi.waitFor(() => expect(this.program.lines).toHaveLength(this.#invocations), { timeout: 20_000, interval: 10 });
     const { answer, error, took } = JSON.parse(this.program.lines.at(-1) ?? "");

@@ -3,9 +3,9 @@ import { createInterface } from "node:readline";
 
 const { handler } = await import(process.argv[2]);
 for await (const line of createInterface(process.stdin)) {
-  const { event, remaining } = JSON.parse(line);
+  const { event, remaining, id } = JSON.parse(line);
   const start = Date.now();
-  const context = { getRemainingTimeInMillis: () => remaining - (Date.now() - start) };
+  const context = { awsRequestId: id, getRemainingTimeInMillis: () => remaining - (Date.now() - start) };
   const outcome = await handler(event, context).then(
     (answer) => ({ answer }),
     ({ name, code, reason, message }) => ({ error: { name, code, reason, message } }),

@@ -4,6 +4,7 @@ import type { PokeClient } from "multicast-poke";
 import { PokeProvider } from "multicast-poke/react";
 import { createClient } from "multicast-poke/web";
 import { StrictMode } from "react";
+import { renderToString } from "react-dom/server";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { Server } from "../../../../tests/browser/harness/server.js";
 import { eventually, Listener, type ListenerProps, Seen } from "./harness.js";
@@ -198,6 +199,17 @@ test("the newest poke that is kept comes first if that is asked for", async () =
   render(page({ filter: "kept", latest: true }));
   await eventually(() => seen.pokes.length > 0);
   expect(seen.data).toEqual(["newest"]);
+});
+
+test("what a server has rendered comes to life", async () => {
+  const container = document.body.appendChild(document.createElement("div"));
+  container.innerHTML = renderToString(page());
+  const complaints = vi.spyOn(console, "error");
+  render(page(), { container, hydrate: true });
+  await live();
+  await server.publish("PLAYLIST", "1", "hydrated");
+  await eventually(() => container.innerHTML === '<p>"hydrated"</p>');
+  expect(complaints).not.toHaveBeenCalled();
 });
 
 test("two components share a stream; one leaving doesn't end the other's", async () => {
