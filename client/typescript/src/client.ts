@@ -32,7 +32,7 @@ export class PokeClient {
   constructor(connect: () => Connection, options: ClientOptions = {}, device?: Device) {
     this.#connections = new Connections(connect);
     this.#tokens = new Tokens(options.token, this.#clock);
-    const eventBuffer = Math.max(1, options.eventBuffer ?? EVENT_BUFFER);
+    const eventBuffer = Math.max(1, options.eventBuffer || EVENT_BUFFER);
     this.#stream = new Stream(this.#clock, this.#connections, this.#tokens, eventBuffer, device);
     this.#caller = new Caller(this.#clock, this.#connections, this.#tokens);
   }

@@ -48,6 +48,7 @@ export interface Limits {
 export interface PokeReceived {
   type: "poke";
   interest: Interest;
+  /** All who listen get the same: copy it before you change it. */
   data: Data;
   position: Position;
   /** When the server accepted it, by the server's clock: for people and for measurements. */

@@ -38,7 +38,7 @@ export class Caller {
     const call = new AbortController();
     this.#calls.add(call);
     return within([call.signal, signal], Number.POSITIVE_INFINITY, async (signal) => {
-      const endsAt = this.#clock.now() + Math.min(deadline, LONGEST_DURATION);
+      const endsAt = this.#clock.now() + (Math.min(deadline, LONGEST_DURATION) || 0);
       const backoff = new Backoff(fairDice);
       let retriedAtOnce = false;
       for (;;) {
