@@ -37,6 +37,8 @@ export default defineConfig<Options>({
     // What a page does with the SDK, over both ways in which a browser reaches a server.
     { name: "HTTP/1.1", testDir: "sdk", use: { tls: false } },
     { name: "HTTP/2 over TLS", testDir: "sdk", use: { tls: true } },
+    // The same SDK in the engines of other browsers.
+    { name: "engines", testDir: "engines" },
     // Whole pages: the console, the demo.
     { name: "pages", testMatch: /browser\/[^/]+\.spec\.ts$/, use: { tls: false } },
   ],

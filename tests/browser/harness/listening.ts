@@ -1,6 +1,7 @@
-import { expect, type Page } from "@playwright/test";
+import { expect } from "@playwright/test";
 import type { Interest, ListenOptions, PokeEvent } from "multicast-poke";
 import type { Told } from "../pages/listener.js";
+import type { Tab } from "./engines.js";
 import type { Server } from "./server.js";
 import type { Site } from "./site.js";
 
@@ -9,7 +10,7 @@ export const PLAYLIST: Interest = { domain: "PLAYLIST", filter: "42" };
 
 /** Opens the page that listens, and waits until it is live. */
 export async function listen(
-  page: Page,
+  page: Tab,
   site: Site,
   server: Pick<Server, "url">,
   options: ListenOptions = {},
@@ -26,7 +27,7 @@ export async function listen(
 
 /** What a component of a page was told so far, of one type. */
 export async function told<T extends PokeEvent["type"]>(
-  page: Page,
+  page: Tab,
   type: T,
   component = "component",
 ): Promise<Extract<Told, { type: T }>[]> {
@@ -35,11 +36,11 @@ export async function told<T extends PokeEvent["type"]>(
 }
 
 /** Waits until a page was told something at least this often. */
-export async function isTold(page: Page, type: PokeEvent["type"], count = 1, timeout = 15_000): Promise<void> {
+export async function isTold(page: Tab, type: PokeEvent["type"], count = 1, timeout = 15_000): Promise<void> {
   await expect.poll(async () => (await told(page, type)).length, { timeout, message: type }).toBeGreaterThanOrEqual(count);
 }
 
 /** What the pokes that a page got have said, in order. */
-export async function dataOf(page: Page, component?: string): Promise<unknown[]> {
+export async function dataOf(page: Tab, component?: string): Promise<unknown[]> {
   return (await told(page, "poke", component)).map(({ data }) => data);
 }

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { makeCertificate } from "./certificate.js";
+import { freePort, listening } from "./port.js";
 
 /** What nginx is set to. */
 interface Settings {
@@ -34,7 +33,7 @@ export class Nginx {
 
   static async start(settings: Settings): Promise<Nginx> {
     const nginx = new Nginx(settings, await freePort());
-    await nginx.#listening();
+    await listening(nginx.#port, () => nginx.#process.exitCode === null);
     return nginx;
   }
 
@@ -69,28 +68,4 @@ export class Nginx {
         }
       }`;
   }
-
-  async #listening(): Promise<void> {
-    while (this.#process.exitCode === null) {
-      const socket = net.connect(this.#port, "127.0.0.1");
-      const isOpen = await Promise.race([
-        once(socket, "connect").then(() => true),
-        once(socket, "close").then(() => false),
-      ]).catch(() => false);
-      socket.destroy();
-      if (isOpen) return;
-      await wait(20);
-    }
-    throw new Error(`nginx ended with ${this.#process.exitCode}`);
-  }
-}
-
-/** nginx can't choose one itself. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
