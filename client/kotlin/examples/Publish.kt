@@ -1,0 +1,11 @@
+import dev.poke.PokeClient
+import kotlinx.serialization.json.JsonPrimitive
+
+/** Sends one poke; without a text its data is undefined: publish [DOMAIN] [FILTER] [TEXT] */
+suspend fun main(args: Array<String>) {
+    val (domain, filter) = listOf(args.getOrElse(0) { "PLAYLIST" }, args.getOrElse(1) { "playlist-id" })
+    PokeClient(System.getenv("POKE_URL") ?: "http://127.0.0.1:8080").use { client ->
+        val published = client.publish(domain, filter, args.getOrNull(2)?.let(::JsonPrimitive))
+        println("published ${published.position} receivers ${published.localReceiverCount}")
+    }
+}

@@ -1,0 +1,26 @@
+import dev.poke.Interest
+import dev.poke.PokeClient
+import dev.poke.PokeEvent
+import dev.poke.SavedPosition
+import java.io.File
+import kotlinx.serialization.json.Json
+
+/** Goes on where an earlier run has stopped, whatever happened meanwhile: reconnect [DOMAIN] [FILTER] */
+suspend fun main(args: Array<String>) {
+    val interest = Interest(args.getOrElse(0) { "PLAYLIST" }, args.getOrElse(1) { "playlist-id" })
+    val file = File("positions.json")
+    val positions = if (file.exists()) Json.decodeFromString<List<SavedPosition>>(file.readText()) else emptyList()
+    PokeClient(System.getenv("POKE_URL") ?: "http://127.0.0.1:8080").use { client ->
+        client.pokes(listOf(interest), positions = positions).collect { event ->
+            when (event) {
+                is PokeEvent.Live -> println("live ${event.outcome}")
+                is PokeEvent.Poke -> println("poke ${event.data}")
+                is PokeEvent.Gap -> println("missed ${event.reason}, reload in ${event.reloadAfter}")
+                is PokeEvent.Reconnecting -> println("reconnecting in ${event.delay}")
+                else -> {}
+            }
+            // What was handled isn't asked for again.
+            file.writeText(Json.encodeToString(client.positions()))
+        }
+    }
+}

@@ -1,0 +1,22 @@
+# The Kotlin SDK: its rules on virtual time; itself and its examples against the real server.
+export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
+apt_package default-jdk-headless maven
+
+kotlin=client/kotlin
+
+# maven ARGUMENTS...: without the network where this machine has all that it needs.
+maven() {
+    mvn -B -q -o -f "$kotlin" "$@" || mvn -B -q -f "$kotlin" "$@"
+}
+
+# surefire REPORT: runs the tests, and puts what Surefire reports into one file.
+surefire() {
+    local reports=$kotlin/target/surefire-reports status=0
+    rm -rf "$reports"
+    mvn -B -f "$kotlin" surefire:test || status=$?
+    cat "$reports"/TEST-*.xml >"$1"
+    return $status
+}
+
+check "the Kotlin SDK builds" maven -DskipTests package
+junit "the Kotlin SDK" "$CARGO_TARGET_DIR/kotlin.xml" surefire "$CARGO_TARGET_DIR/kotlin.xml"
