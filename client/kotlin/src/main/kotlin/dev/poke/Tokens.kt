@@ -10,7 +10,7 @@ internal class Tokens(
     private val provider: (suspend () -> String)?,
     private val clock: () -> Moment,
 ) {
-    private var newest: Pair<Moment, String>? = null
+    private var newest: Fetched? = null
 
     /** Held while a token is fetched, so that all calls share one fetch. */
     private val fetching = Mutex()
@@ -18,31 +18,33 @@ internal class Tokens(
     /** Whether there can be another token than the one that was refused. */
     val canRefresh: Boolean get() = provider != null
 
+    /** A token, and when it came from the provider. */
+    private class Fetched(val token: String, val at: Moment)
+
     init {
         fixed?.let(::check)
     }
 
     /** Calls once, or a second time with a new token if the first one is no longer accepted. See [get] for [stale]. */
     suspend fun <T> authorized(stale: Moment?, call: suspend (token: String?) -> T): T {
-        val started = clock()
+        val used = get(stale)
         try {
-            return call(get(stale))
+            return call(used?.token)
         } catch (refused: PokeException) {
             if (refused.remedy != Remedy.REFRESH_TOKEN || !canRefresh) throw refused.onceOnly()
         }
         try {
-            return call(get(started))
+            return call(get(used?.at)?.token)
         } catch (refused: PokeException) {
             throw refused.onceOnly()
         }
     }
 
     /** The token for a call. One that was fetched at or before [stale] is fetched anew. */
-    private suspend fun get(stale: Moment?): String? {
-        val provider = provider ?: return fixed
+    private suspend fun get(stale: Moment?): Fetched? {
+        val provider = provider ?: return fixed?.let { Fetched(it, clock()) }
         return fetching.withLock {
-            newest?.takeIf { (fetchedAt, _) -> stale == null || fetchedAt > stale }?.second
-                ?: fetch(provider).also { newest = clock() to it }
+            newest?.takeIf { stale == null || it.at > stale } ?: Fetched(fetch(provider), clock()).also { newest = it }
         }
     }
 

@@ -6,8 +6,10 @@ import kotlin.test.assertEquals
 import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
+import kotlinx.coroutines.delay
 
 /** The one rule about errors: what is retried, when, and what is final. */
 internal class RetriesTest {
@@ -123,6 +125,7 @@ internal class RetriesTest {
         var fetches = 0
         return client(tokenProvider = {
             fetches++
+            delay(10.milliseconds)
             if (fetches <= failures) throw IllegalStateException("no network")
             "t${fetches - failures}"
         })

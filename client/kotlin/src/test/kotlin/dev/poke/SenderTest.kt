@@ -8,9 +8,11 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
@@ -128,7 +130,7 @@ internal class SenderTest {
     fun `a token is refreshed for a publish too`() = peerTest {
         coroutineScope {
             var fetches = 0
-            val client = client(tokenProvider = { "t${++fetches}" })
+            val client = client(tokenProvider = { delay(10.milliseconds).let { "t${++fetches}" } })
             val publishing = async { client.publish("D", "a") }
             call().fail(refusal(Code.UNAUTHENTICATED, "TOKEN_EXPIRED"))
             val second = call()
