@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream";
 import { createClient } from "multicast-poke/node";
 import { describe, expect, test } from "vitest";
 import { A, behaves, cleanups, startServer } from "./behaviour.js";
@@ -25,7 +26,9 @@ describe.skipIf(!process.env.POKE_BIN_DIR)("Node alone", () => {
     const folder = mkdtempSync(join(tmpdir(), "poke-sdk-"));
     cleanups.push(() => rmSync(folder, { recursive: true }));
     const server = await startServer();
-    const socket = net.createServer((client) => client.pipe(net.connect(server.port, "127.0.0.1")).pipe(client));
+    const socket = net.createServer((client) => {
+      pipeline(client, net.connect(server.port, "127.0.0.1"), client, () => {});
+    });
     socket.listen(`${folder}/socket`);
     cleanups.push(() => socket.close());
     const client = createClient(`unix:${folder}/socket`);
