@@ -49,7 +49,7 @@ export function App({ keyring, monitor, journal, watching, publisher }: Console)
       <Header state={state} onKeys={() => setEntering(true)} />
       <main>
         <NoState state={state} onKeys={() => setEntering(true)} />
-        {known && <Tiles monitor={monitor} />}
+        {known && <Tiles monitor={monitor} isStale={known.lost !== undefined} />}
         <div class="work">
           <div class="forms">
             <WatchPanel

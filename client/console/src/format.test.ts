@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { bytes, duration, plural, short } from "./format.js";
 
 it("writes numbers for people", () => {
-  expect([0, 3.14159, 42.6, 9999, 12_345, 4_200_000].map(short)).toEqual(["0", "3.1", "43", "9,999", "12.3K", "4.2M"]);
+  expect([0, 3.26, 42.6, 9999, 12_345, 4_200_000].map(short)).toEqual(["0", "3.3", "43", "9,999", "12.3K", "4.2M"]);
   expect([0, 1, 1023, 1536, 131_072, 34 << 20].map(bytes)).toEqual([
     "0 bytes",
     "1 byte",

@@ -34,7 +34,7 @@ export const EventRow = memo(function EventRow({
       </button>
       {isOpen && (
         <div class="details">
-          <dl>
+          <dl class="facts">
             {details(event, at).map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>

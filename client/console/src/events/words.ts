@@ -48,7 +48,7 @@ export function details(event: Event, at: Date): [string, string][] {
   if (interestOf(event)?.audience === "customer") lines.push(["Audience", "the token's customer"]);
   if (event.type === "poke") {
     const delay = at.getTime() - event.publishTime.getTime();
-    lines.push(["Published", `${event.publishTime.toISOString()} by the server's clock, ${delay} ms before it came`]);
+    lines.push(["Published", `${event.publishTime.toISOString()} by the server's clock, ${delay} ms earlier`]);
   }
   if (event.type === "gap") lines.push(["Reload after", `${Math.round(event.reloadAfter)} ms`]);
   if (event.type === "rejected") lines.push(["Code", event.code], ["Final", event.isFinal ? "yes" : "no"]);

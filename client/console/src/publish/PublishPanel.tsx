@@ -70,6 +70,8 @@ export function PublishPanel({
       </header>
       <form
         class="fields"
+        // An answer to something else would mislead.
+        onInput={() => setOutcome(undefined)}
         onSubmit={(event) => {
           event.preventDefault();
           void publish();
@@ -133,8 +135,9 @@ export function PublishPanel({
       {isEnding && (
         <Dialog title="End this interest?" onClose={() => setEnding(false)}>
           <p>
-            Everyone who watches <strong class="interest">{`${names.domain}/${names.filter}`}</strong> is told that there is
-            no more of it{text.trim() && ", with the data as a last word"}. Publishing to it is refused for{" "}
+            {customer && isForOne !== false ? `Customer ${customer}, where it` : "Everyone who"} watches{" "}
+            <strong class="interest">{`${names.domain}/${names.filter}`}</strong> is told that there is no more of it
+            {text.trim() && ", with the data as a last word"}. Publishing to it is refused for{" "}
             {duration(settings?.windowSeconds ?? 600)}.
           </p>
           <div class="buttons">

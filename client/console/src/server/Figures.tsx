@@ -1,4 +1,4 @@
-import { bytes, count } from "../format.js";
+import { bytes, count, plural } from "../format.js";
 import type { Status } from "./state.js";
 
 function figures({ now, total, memory, epoch, configReloads }: Status): [string, string][] {
@@ -8,12 +8,12 @@ function figures({ now, total, memory, epoch, configReloads }: Status): [string,
     ["Streams", `${count(now.streams)} now, ${count(total.streamsOpened)} since the start`],
     ["Stalled streams", count(now.streamsStalled)],
     ["Interests held", count(now.interests)],
-    ["Retained", `${count(now.retainedPokes)} pokes, ${bytes(now.retainedBytes)}`],
+    ["Retained", `${plural(now.retainedPokes, "poke")}, ${bytes(now.retainedBytes)}`],
     ["Ends kept", bytes(now.endsBytes)],
     ["Idempotency keys", count(now.idempotencyKeys)],
     ["Requests being read", bytes(now.requestBytes)],
-    ["Published", `${count(total.published)} pokes, ${count(total.duplicates)} repeats`],
-    ["Delivered", `${count(total.delivered)} pokes, ${bytes(total.deliveredBytes)}`],
+    ["Published", `${plural(total.published, "poke")}, ${plural(total.duplicates, "repeat")}`],
+    ["Delivered", `${plural(total.delivered, "poke")}, ${bytes(total.deliveredBytes)}`],
     ["Interests ended", count(total.ended)],
     ["Gaps told", count(total.gaps)],
     ["Calls refused", `${count(total.publishRefused)}, ${count(total.rateLimited)} of them too fast`],
@@ -21,7 +21,7 @@ function figures({ now, total, memory, epoch, configReloads }: Status): [string,
     ["Connections refused", count(total.connectionsRefused)],
     ["Memory", `${bytes(memory.residentBytes)} ${bound}`],
     ["History", epoch],
-    ["Configuration", configReloads === 0 ? "as at the start" : `replaced ${count(configReloads)} times`],
+    ["Configuration", configReloads === 0 ? "as at the start" : `replaced ${plural(configReloads, "time")}`],
   ];
 }
 

@@ -26,11 +26,18 @@ export function Sparkline({
     )
     .join("");
   return (
-    <svg class="sparkline" viewBox={`0 0 ${width} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={text}>
+    <svg
+      class="sparkline"
+      data-flat={most === 0}
+      viewBox={`0 0 ${width} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={text}
+    >
       {values.length > 1 && (
         <>
-          <path class="area" d={`${line}L${width} ${HEIGHT}L${start} ${HEIGHT}Z`} />
-          <path class="line" d={line} />
+          <path class="fill" d={`${line}L${width} ${HEIGHT}L${start} ${HEIGHT}Z`} />
+          <path class="stroke" d={line} />
         </>
       )}
     </svg>

@@ -14,10 +14,10 @@ const TILES: { name: string; of: keyof Omit<Sample, "at">; unit?: string; write?
 ];
 
 /** The numbers to look at first. */
-export function Tiles({ monitor }: { monitor: Monitor }) {
+export function Tiles({ monitor, isStale }: { monitor: Monitor; isStale: boolean }) {
   const samples = useStore(monitor.samples);
   return (
-    <section class="tiles" aria-label="The server at this moment">
+    <section class="tiles" data-stale={isStale} aria-label="The server at this moment">
       {TILES.map(({ name, of, unit = "", write = short }) => {
         const values = samples.map((sample) => sample[of]);
         return (

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { InterestName } from "../events/EventRow.js";
-import { count } from "../format.js";
+import { plural } from "../format.js";
 import { InterestFields, isForCustomers, type Typed } from "../InterestFields.js";
 import type { Domain } from "../server/state.js";
 import { useStore } from "../store.js";
@@ -69,16 +69,18 @@ function WatchedRow({ watched: { interest, standing, pokes, gaps }, watching }: 
   const isOver = standing === "ended" || standing === "refused" || standing === "failed";
   return (
     <li>
-      <span class="standing" data-standing={standing}>
-        {standing}
-      </span>
-      <span class="interest">
-        <InterestName {...interest} />
-      </span>
-      <span class="muted count" title={`${count(pokes)} pokes, ${count(gaps)} gaps`}>
-        {count(pokes)}
-        {gaps > 0 && ` · ${count(gaps)} lost`}
-      </span>
+      <p>
+        <span class="interest">
+          <InterestName {...interest} />
+        </span>
+        <span class="muted">
+          <span class="standing" data-standing={standing}>
+            {standing}
+          </span>
+          , {plural(pokes, "poke")}
+          {gaps > 0 && `, ${plural(gaps, "gap")}`}
+        </span>
+      </p>
       {isOver && (
         <button
           type="button"
