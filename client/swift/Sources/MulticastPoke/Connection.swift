@@ -51,10 +51,16 @@ final class GRPCConnection<Transport: ClientTransport>: Connection {
     ) async throws -> Response {
         var options = CallOptions.defaults
         options.timeout = timeout
-        return try await client.unary(
-            request: ClientRequest(message: request, metadata: metadata), descriptor: method,
-            serializer: ProtobufSerializer<Request>(), deserializer: ProtobufDeserializer<Response>(), options: options
-        ) { try $0.message }
+        let begun = ContinuousClock.now
+        do {
+            return try await client.unary(
+                request: ClientRequest(message: request, metadata: metadata), descriptor: method,
+                serializer: ProtobufSerializer<Request>(), deserializer: ProtobufDeserializer<Response>(), options: options
+            ) { try $0.message }
+        } catch where ContinuousClock.now - begun >= timeout && !Task.isCancelled {
+            // gRPC Swift cancels what takes too long, and says no more than that.
+            throw RPCError(code: .deadlineExceeded, message: "no answer in time")
+        }
     }
 }
 
@@ -75,7 +81,12 @@ final class Connector: Sendable {
 
     deinit { close() }
 
-    func close() { held.withLock { $0?.retire() } }
+    func close() {
+        held.withLock { held in
+            held?.retire()
+            held = nil
+        }
+    }
 
     /// The connection for a new call.
     func current() throws -> any Connection {

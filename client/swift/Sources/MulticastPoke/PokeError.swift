@@ -113,6 +113,8 @@ extension Failure {
         // A certificate may be renewed, and a server set up rightly, while a subscription waits.
         case _ where isTLS || retryAfter != nil: .retry
         case (_, let http?): http.remedy
+        // The transport calls every reset UNAVAILABLE, also that of a stream which came too late after a GOAWAY.
+        case (.unavailable, _) where status.metadata.isEmpty && status.message.contains("RST_STREAM"): .retryAtOnce
         case (.unavailable, _), (.deadlineExceeded, _): .retry
         case (.unauthenticated, _): .refreshToken
         case _ where isFromServer: .giveUp

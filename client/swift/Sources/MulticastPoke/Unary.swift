@@ -42,12 +42,15 @@ extension PokeClient {
 
     /// Calls once, or a second time with a new token if the first one is no longer accepted.
     private func attempt<R>(_ patience: Duration, _ call: (Metadata, Duration) async throws -> R) async throws -> R {
-        let started = now()
-        do { return try await call(tokens.metadata(), patience) } catch {
+        let begun = now()
+        let metadata = try await tokens.metadata()
+        let called = now()
+        do { return try await call(metadata, patience) } catch {
             let failure = Failure(error)
             guard failure.remedy == .refreshToken, tokens.canRefresh else { throw failure.onceOnly }
         }
-        do { return try await call(tokens.metadata(stale: started), patience - (now() - started)) } catch {
+        let renewed = try await tokens.metadata(stale: called)
+        do { return try await call(renewed, max(.milliseconds(1), patience - (now() - begun))) } catch {
             throw Failure(error).onceOnly
         }
     }

@@ -1,3 +1,4 @@
+import GRPCCore
 import PokeV1
 import Synchronization
 
@@ -117,27 +118,24 @@ final class Hub: Sendable {
     ) async -> Failure? {
         let hasBegun = Atomic(false)
         let canRefresh = tokens.canRefresh
-        @Sendable func call(stale: Moment?) async throws {
-            let metadata = try await tokens.metadata(stale: stale)
-            try await connection.subscribe(request, metadata) { message in
-                hasBegun.store(true, ordering: .relaxed)
-                await self.gate(id)
-                self.receive(id, message, canRefresh: canRefresh)
-            }
-        }
-        let started = now()
-        do {
-            try await call(stale: staleToken)
-            return nil
-        } catch {
-            let failure = Failure(error)
-            guard failure.remedy == .refreshToken, canRefresh else { return failure.onceOnly }
-            if hasBegun.load(ordering: .relaxed) { return failure }
+        func call(_ metadata: Metadata) async -> Failure? {
+            do {
+                try await connection.subscribe(request, metadata) { message in
+                    hasBegun.store(true, ordering: .relaxed)
+                    await self.gate(id)
+                    self.receive(id, message, canRefresh: canRefresh)
+                }
+                return nil
+            } catch { return canRefresh ? Failure(error) : Failure(error).onceOnly }
         }
         do {
-            try await call(stale: started)
-            return nil
-        } catch { return hasBegun.load(ordering: .relaxed) ? Failure(error) : Failure(error).onceOnly }
+            let metadata = try await tokens.metadata(stale: staleToken)
+            let called = now()
+            let failure = await call(metadata)
+            if failure?.remedy != .refreshToken || hasBegun.load(ordering: .relaxed) { return failure }
+            let again = await call(try await tokens.metadata(stale: called))
+            return hasBegun.load(ordering: .relaxed) ? again : again?.onceOnly
+        } catch { return Failure(error) }
     }
 
     private func receive(_ id: CallID, _ message: Result<StreamEvent, PokeError>, canRefresh: Bool) {

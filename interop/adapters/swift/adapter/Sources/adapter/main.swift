@@ -75,6 +75,7 @@ actor Provider {
 
 /// One subscription, and the task that reads its events.
 final class Subscription: @unchecked Sendable {
+    let client: String
     let pokes: Pokes
     private let lock = NSLock()
     private var isCancelled = false
@@ -82,8 +83,8 @@ final class Subscription: @unchecked Sendable {
     private var waiting: CheckedContinuation<Void, Never>?
     private var task: Task<Void, Never>?
 
-    init(name: String, pokes: Pokes) {
-        self.pokes = pokes
+    init(name: String, client: String, pokes: Pokes) {
+        (self.client, self.pokes) = (client, pokes)
         task = Task { [weak self] in
             var last: [String: PokeData] = ["event": "over"]
             do {
@@ -107,17 +108,22 @@ final class Subscription: @unchecked Sendable {
         }
     }
 
+    private func wake() {
+        waiting?.resume()
+        waiting = nil
+    }
+
     func pause(_ paused: Bool) {
         lock.withLock {
             isPaused = paused
-            if !paused { (waiting?.resume(), waiting) = ((), nil) }
+            if !paused { wake() }
         }
     }
 
     func cancel() {
         lock.withLock {
             isCancelled = true
-            (waiting?.resume(), waiting) = ((), nil)
+            wake()
         }
         task?.cancel()
     }
@@ -217,13 +223,19 @@ actor Adapter {
             clients[command.client ?? ""] =
                 tokens.count > 1
                 ? try PokeClient(url) { await provider.next() } : try PokeClient(url, token: tokens.first)
-        case "close": clients.removeValue(forKey: command.client ?? "")?.close()
+        case "close":
+            let name = command.client ?? ""
+            for (key, held) in subscriptions where held.client == name {
+                held.cancel()
+                subscriptions[key] = nil
+            }
+            clients.removeValue(forKey: name)?.close()
         case "subscribe":
             let wants = command.interests ?? []
             let pokes = try client(command).pokes([])
             for want in wants { try pokes.add(want.interest, latest: want.latest ?? false, after: want.position) }
             let name = command.subscription ?? ""
-            subscriptions[name] = Subscription(name: name, pokes: pokes)
+            subscriptions[name] = Subscription(name: name, client: command.client ?? "", pokes: pokes)
         case "add":
             guard let want = command.interest else { throw Unsupported(reason: "no interest") }
             try subscription(command).pokes.add(want.interest, latest: want.latest ?? false, after: want.position)
@@ -296,7 +308,8 @@ while let line = readLine() {
     }
     do {
         if let send = try await adapter.sender(command) {
-            Task { await answer(command.id, send) }
+            // Not on the main actor, which waits in readLine.
+            Task.detached { await answer(command.id, send) }
         } else {
             await answer(command.id) { try await adapter.act(command) }
         }
