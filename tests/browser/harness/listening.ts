@@ -14,14 +14,14 @@ export async function listen(
   site: Site,
   server: Pick<Server, "url">,
   options: ListenOptions = {},
+  token?: string,
 ): Promise<void> {
   await page.goto(site.page("listener"));
-  const [url, interests] = [server.url, [PLAYLIST]];
-  await page.evaluate(({ url, interests, options }) => window.listener.listen(url, interests, options), {
-    url,
-    interests,
-    options,
-  });
+  const start = { url: server.url, interests: [PLAYLIST], options, token };
+  await page.evaluate(({ url, interests, options, token }) => {
+    window.listener.client(url, token);
+    window.listener.listen(url, interests, options);
+  }, start);
   await isTold(page, "live");
 }
 

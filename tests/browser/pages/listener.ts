@@ -17,9 +17,9 @@ export class Listener {
   readonly #components = new Map<string, Component>();
   readonly encodedSize = encodedSize;
 
-  /** The page's only client. */
-  client(url: string): PokeClient {
-    this.#client ??= createClient(url);
+  /** The page's only client. The token counts when it is made. */
+  client(url: string, token?: string): PokeClient {
+    this.#client ??= createClient(url, { token });
     return this.#client;
   }
 
@@ -57,7 +57,8 @@ export class Listener {
       return {};
     } catch (error) {
       if (!(error instanceof PokeError)) throw error;
-      return { code: error.code, message: error.message, violations: error.violations };
+      const { code, reason, message, violations } = error;
+      return { code, reason, message, violations };
     }
   }
 }
