@@ -19,5 +19,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.{ts,tsx}", "src/**/*.test.ts"],
     testTimeout: 30_000,
+    // More than cores: most of a test is waiting.
+    maxWorkers: 4,
   },
 });
