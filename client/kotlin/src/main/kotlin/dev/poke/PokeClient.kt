@@ -32,7 +32,7 @@ public class PokeClient internal constructor(
     private val dice: Dice,
     private val scope: CoroutineScope,
 ) : AutoCloseable {
-    private val sender = Sender(transport, tokens, clock, dice)
+    private val sender = Sender(transport, tokens, clock, dice, ::checkOpen)
     private val lock = Any()
     private var session: Session? = null
     private var isStarted = true
@@ -95,8 +95,12 @@ public class PokeClient internal constructor(
     }
 
     private fun session(): Session = synchronized(lock) {
-        if (isClosed) throw PokeException(PokeException.Kind.CLOSED, "")
+        checkOpen()
         session?.takeUnless { it.isOver } ?: newSession().also { session = it }
+    }
+
+    private fun checkOpen() = synchronized(lock) {
+        if (isClosed) throw PokeException(PokeException.Kind.CLOSED, "")
     }
 
     private fun newSession(): Session {
@@ -175,7 +179,7 @@ public class PokeClient internal constructor(
         synchronized(lock) { session }?.change { now -> onNetworkChange(now) }
     }
 
-    /** Cancels everything. Flows that are still collected fail with [PokeException.Kind.CLOSED]. */
+    /** Cancels everything. Flows and calls that are still under way fail with [PokeException.Kind.CLOSED]. */
     override fun close() {
         synchronized(lock) {
             isClosed = true

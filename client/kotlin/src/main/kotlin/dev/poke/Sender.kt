@@ -47,12 +47,13 @@ private fun newKey(): String {
     return bits.joinToString("") { "%02x".format(it) }
 }
 
-/** Sends letters: calls until there is an answer, a final refusal, or no time left. */
+/** Sends letters: calls until there is an answer, a final refusal, or no time left. [checkOpen] throws once that is over. */
 internal class Sender(
     private val transport: Transport,
     private val tokens: Tokens,
     private val clock: () -> Moment,
     private val dice: Dice,
+    private val checkOpen: () -> Unit,
 ) {
     suspend fun publish(letter: Letter): Published {
         val request = letter.toPublish()
@@ -78,6 +79,7 @@ internal class Sender(
         val backoff = Backoff()
         var retriedAtOnce = false
         while (true) {
+            checkOpen()
             val link = transport.current()
             val failed = try {
                 // Half of what is left: a connection that swallows the first attempt leaves time for another.

@@ -32,8 +32,8 @@ import java.util.concurrent.TimeUnit
 import javax.net.ssl.SSLHandshakeException
 import javax.net.ssl.SSLPeerUnverifiedException
 import kotlin.reflect.KClass
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
-import kotlin.time.toJavaDuration
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
@@ -110,11 +110,11 @@ internal class ConnectTransport(
     private val http = OkHttpClient.Builder()
         .dispatcher(Dispatcher(threads).apply { maxRequests = MAX_CALLS; maxRequestsPerHost = MAX_CALLS })
         .protocols(protocols())
-        .connectTimeout(CONNECT_TIMEOUT.toJavaDuration())
+        .connectTimeout(CONNECT_TIMEOUT)
         // A stream is silent for as long as there is nothing to say. The watchdog knows how long that may be.
-        .readTimeout(0, TimeUnit.SECONDS)
-        .writeTimeout(0, TimeUnit.SECONDS)
-        .pingInterval(PING_INTERVAL.toJavaDuration())
+        .readTimeout(Duration.ZERO)
+        .writeTimeout(Duration.ZERO)
+        .pingInterval(PING_INTERVAL)
         .followRedirects(false)
         .addInterceptor(Interceptor(::grpcAlone))
         .apply(configure)
@@ -133,10 +133,14 @@ internal class ConnectTransport(
         if (link === current) current = null
     }
 
+    @Synchronized
     override fun close() {
+        val connections = current?.http?.connectionPool
+        // Those are closed that no call uses: now, and when the last call has noticed its end.
+        http.dispatcher.idleCallback = Runnable { connections?.evictAll() }
         http.dispatcher.cancelAll()
+        connections?.evictAll()
         threads.shutdown()
-        (current() as ConnectLink).http.connectionPool.evictAll()
     }
 
     private fun protocols() = when {

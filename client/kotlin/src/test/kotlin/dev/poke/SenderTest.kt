@@ -155,6 +155,21 @@ internal class SenderTest {
     }
 
     @Test
+    fun `a closed client sends nothing`() = peerTest {
+        coroutineScope {
+            val client = client()
+            val publishing = async { runCatching { client.publish("D", "a") } }
+            val call = call()
+            client.close()
+            call.fail(failure(Code.CANCELLED, "cancelled"))
+            for (outcome in listOf(publishing.await(), runCatching { client.publish("D", "a") })) {
+                assertEquals(PokeException.Kind.CLOSED, (outcome.exceptionOrNull() as PokeException).kind)
+            }
+            assertTrue(isQuietFor(SECOND))
+        }
+    }
+
+    @Test
     fun `a token that can't be a header is refused at once, and never shown`() = peerTest {
         val error = assertFailsWith<PokeException> { client(token = "sec\nret") }
         assertEquals(PokeException.Kind.CONFIG, error.kind)
