@@ -44,9 +44,13 @@ import okhttp3.Interceptor
 import okhttp3.OkHttpClient
 import okhttp3.Protocol as HttpProtocol
 import okhttp3.Response
+import okhttp3.ResponseBody.Companion.asResponseBody
 import okio.Buffer
 import okio.BufferedSource
 import okio.ByteString.Companion.toByteString
+import okio.ForwardingSource
+import okio.Source
+import okio.buffer
 
 /** What is spoken with the server. */
 public enum class Protocol {
@@ -168,11 +172,43 @@ private class HttpAnswer(val status: Int) : IOException("HTTP $status without gR
 
 private fun grpcAlone(chain: Interceptor.Chain): Response {
     val response = chain.proceed(chain.request())
-    val isGrpc = response.header("content-type").orEmpty().startsWith("application/grpc")
-    if (response.header("grpc-status") != null) return response.newBuilder().code(200).build()
-    if (response.code == 200 && isGrpc) return response
-    response.close()
-    throw HttpAnswer(response.code)
+    val isGrpc = response.code == 200 && response.header("content-type").orEmpty().startsWith("application/grpc")
+    if (!isGrpc && response.header("grpc-status") == null) {
+        response.close()
+        throw HttpAnswer(response.code)
+    }
+    val body = response.body
+    val bounded = BoundedMessages(body.source()).buffer().asResponseBody(body.contentType(), body.contentLength())
+    return response.newBuilder().code(200).body(bounded).build()
+}
+
+/** No message of the contract comes near it; Connect itself would believe any length. */
+private const val LARGEST_MESSAGE = 1024 * 1024
+
+/** Fails at a message that says that it is larger. Each has a byte of flags and four of its length in front. */
+private class BoundedMessages(body: Source) : ForwardingSource(body) {
+    private val head = Buffer()
+    private var left = 0L
+
+    override fun read(sink: Buffer, byteCount: Long): Long {
+        val count = super.read(sink, minOf(byteCount, if (left > 0) left else HEAD - head.size))
+        if (count <= 0) return count
+        if (left > 0) {
+            left -= count
+            return count
+        }
+        sink.copyTo(head, sink.size - count, count)
+        if (head.size == HEAD) {
+            head.skip(1)
+            left = head.readInt().toUInt().toLong()
+            if (left > LARGEST_MESSAGE) throw IOException("a message of $left bytes")
+        }
+        return count
+    }
+
+    private companion object {
+        const val HEAD = 5L
+    }
 }
 
 private class ConnectLink(val http: OkHttpClient, url: String, protocol: Protocol) : Link {

@@ -372,6 +372,25 @@ internal class ServerTest {
     }
 
     @Test
+    fun `a message that says that it is larger than any is not waited for`() {
+        val web = com.sun.net.httpserver.HttpServer.create(java.net.InetSocketAddress("127.0.0.1", 0), 0)
+        web.createContext("/") {
+            it.responseHeaders.add("content-type", "application/grpc-web+proto")
+            it.sendResponseHeaders(200, 0)
+            it.responseBody.write(byteArrayOf(0, 0x7f, -1, -1, -1))
+            it.responseBody.flush()
+        }
+        web.start()
+        inTime {
+            PokeClient("http://127.0.0.1:${web.address.port}", protocol = Protocol.GRPC_WEB).use { client ->
+                val error = assertFailsWith<PokeException> { client.publish("D", "a", deadline = 2.seconds) }
+                assertTrue("a message of 2147483647 bytes" in generateSequence<Throwable>(error) { it.cause }.joinToString())
+            }
+        }
+        web.stop(0)
+    }
+
+    @Test
     fun `a URL that can never work is refused at once`() {
         for (good in listOf("http://127.0.0.1:8080", "http://[::1]:8080", "https://poke", "http://poke:65535/")) {
             PokeClient(good).close()
