@@ -200,6 +200,35 @@ test("a wrong key or none is told, and the right one goes on from there", async 
   await expect(watching.getByText("live")).toBeVisible();
 });
 
+test("over TLS and HTTP/2 it works as well", async ({ page, startServer }) => {
+  const server = await startServer({ tls: true, settings: { "console.enabled": "true" } });
+  const faults = await open(page, server);
+  await watch(page, "PLAYLIST", "f");
+  await publish(page, "PLAYLIST", "f", "secure");
+  await expect(row(page, '"secure"')).toBeVisible();
+  const protocol = () => (performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming).nextHopProtocol;
+  expect(await page.evaluate(protocol)).toBe("h2");
+  expect(faults).toEqual([]);
+});
+
+test("what is no interest is told, and what is watched outlives a reload", async ({ page, startServer }) => {
+  const server = await startServer({ development: true });
+  const faults = await open(page, server);
+  await watch(page, "PLAYLIST", "kept");
+  const form = region(page, "Watch");
+  // 256 characters, and twice as many bytes.
+  await form.getByLabel("Filter").fill("ü".repeat(256));
+  await form.getByRole("button", { name: "Watch", exact: true }).click();
+  await expect(form.getByText("refused")).toBeVisible();
+  await expect(row(page, "INVALID_FILTER")).toBeVisible();
+  await form.getByRole("button", { name: /^Stop watching PLAYLIST.ü/ }).click();
+  await page.reload();
+  await expect(form.getByText("live")).toBeVisible();
+  await server.publish("PLAYLIST", "kept", "after the reload");
+  await expect(row(page, "after the reload")).toBeVisible();
+  expect(faults).toEqual([]);
+});
+
 test("it works by the keyboard alone", async ({ page, startServer }) => {
   const server = await startServer({ development: true });
   await open(page, server);

@@ -31,7 +31,7 @@ export function PublishPanel({
   const [isBusy, setBusy] = useState(false);
   const [isEnding, setEnding] = useState(false);
   const most = settings?.maxPokeBytes ?? MOST;
-  const data = useMemo(() => sized(typed(text, reading), names), [text, reading, names]);
+  const data = useMemo(() => sized(typed(text, reading), names, most), [text, reading, names, most]);
   const isForOne = isForCustomers(settings?.domains ?? [], names.domain);
 
   // A button that is disabled while it is used would lose the focus.
@@ -162,11 +162,14 @@ export function PublishPanel({
 }
 
 /** With how much of a poke it takes: domain, filter and data count. */
-function sized(read: ReturnType<typeof typed>, { domain, filter }: Names) {
+function sized(read: ReturnType<typeof typed>, { domain, filter }: Names, most: number) {
   if ("error" in read) return read;
   const name = (text: string) => (text ? new TextEncoder().encode(text).length + (text.length > 127 ? 3 : 2) : 0);
   try {
-    return { ...read, size: encodedSize(read.data) + name(domain) + name(filter) };
+    const size = encodedSize(read.data) + name(domain) + name(filter);
+    return size > most
+      ? { error: `Too large: ${count(size)} bytes, and a poke has at most ${count(most)}.` }
+      : { ...read, size };
   } catch (error) {
     return { error: told(error) };
   }

@@ -29,6 +29,8 @@ export class Monitor {
   stop(): void {
     clearTimeout(this.#timer);
     this.#look?.abort();
+    // What is given up changes nothing any more.
+    this.#look = undefined;
   }
 
   #again(delay: number): void {

@@ -1,4 +1,4 @@
-import type { Interest, PokeClient, PokeError, PokeEvent, SavedPosition } from "multicast-poke";
+import { type Interest, type PokeClient, PokeError, type PokeEvent, type SavedPosition } from "multicast-poke";
 import type { Journal } from "../events/journal.js";
 import { Store } from "../store.js";
 
@@ -76,7 +76,13 @@ export class Watching {
       onEvent: (event: PokeEvent) => this.#take(key, event),
       onError: (error: PokeError) => this.#fail(key, error),
     };
-    this.#stops.set(key, this.#client.listen(interest, handlers, { latest, positions }));
+    try {
+      this.#stops.set(key, this.#client.listen(interest, handlers, { latest, positions }));
+    } catch (error) {
+      // No interest by the contract's rules, or one too many.
+      if (!(error instanceof PokeError)) throw error;
+      this.#fail(key, error);
+    }
   }
 
   #take(key: string, event: PokeEvent): void {
