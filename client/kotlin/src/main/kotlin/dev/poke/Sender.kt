@@ -78,6 +78,7 @@ internal class Sender(
         val endsAt = clock() + deadline.coerceIn(Duration.ZERO, 1.days)
         val backoff = Backoff()
         var retriedAtOnce = false
+        var earlier: PokeException? = null
         while (true) {
             checkOpen()
             val link = transport.current()
@@ -88,7 +89,7 @@ internal class Sender(
                     tokens.authorized(null) { token -> call(link, token) }
                 }
                 if (answer != null) return answer
-                failure(Code.DEADLINE_EXCEEDED, "no answer in time")
+                failure(Code.DEADLINE_EXCEEDED, "no answer in time", cause = earlier)
             } catch (failed: PokeException) {
                 failed
             }
@@ -96,6 +97,7 @@ internal class Sender(
             val isFinal = failed.remedy == Remedy.GIVE_UP || failed.kind == PokeException.Kind.TLS
             val wait = if (isAtOnce) Duration.ZERO else (failed.retryAfter ?: Duration.ZERO) + backoff.next(dice)
             if (isFinal || clock() + wait >= endsAt) throw failed
+            earlier = failed
             retriedAtOnce = retriedAtOnce || isAtOnce
             if (failed.reason == null) transport.retire(link)
             delay(wait)

@@ -384,7 +384,8 @@ internal class ServerTest {
         inTime {
             PokeClient("http://127.0.0.1:${web.address.port}", protocol = Protocol.GRPC_WEB).use { client ->
                 val error = assertFailsWith<PokeException> { client.publish("D", "a", deadline = 2.seconds) }
-                assertTrue("a message of 2147483647 bytes" in generateSequence<Throwable>(error) { it.cause }.joinToString())
+                val causes = generateSequence<Throwable>(error) { it.cause }.joinToString()
+                assertTrue("a message of 2147483647 bytes" in causes, causes)
             }
         }
         web.stop(0)
