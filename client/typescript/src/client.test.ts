@@ -1,4 +1,5 @@
 // The client on a paused clock, with a server in the same process.
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Peer } from "../test/peer.js";
 import { PokeClient } from "./client.js";
@@ -201,13 +202,15 @@ describe("a loop over pokes", () => {
 
   test("a final error is thrown, once, to each", async () => {
     const { heard } = listen(B);
-    const iterator = client.pokes(A)[Symbol.asyncIterator]();
+    const { signal } = new AbortController();
+    const iterator = client.pokes(A, { signal })[Symbol.asyncIterator]();
     const first = take(iterator);
     const refused = expect(first).rejects.toMatchObject({ code: "PERMISSION_DENIED", isFinal: true });
     await pass(100);
     peer.newest.fail(new PokeError("PERMISSION_DENIED", "", { reason: "NOT_GRANTED" }));
     await pass(0);
     await refused;
+    expect(getEventListeners(signal, "abort"), "nothing is left at the signal").toEqual([]);
     expect(await take(iterator)).toBe("done");
     expect(heard).toEqual(["PERMISSION_DENIED"]);
     const again = listen(A);

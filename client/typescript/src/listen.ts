@@ -43,12 +43,14 @@ export class PokeIterator implements AsyncIterator<PokeEvent, undefined> {
       this.#finish();
     }
     while (this.#subscription && this.#waiting.length > 0) {
-      const taken = this.#subscription.listener.take();
-      if (taken?.event) this.#waiting.shift()?.resolve({ done: false, value: taken.event });
-      else if (taken?.error) this.#waiting.shift()?.reject(taken.error);
-      else break;
+      const { event, error } = this.#subscription.listener.take() ?? {};
+      if (event) this.#waiting.shift()?.resolve({ done: false, value: event });
+      else if (error) this.#waiting.shift()?.reject(error);
+      if (!event) break;
     }
-    if (this.#isDone || (this.#subscription?.listener.isOver && this.#waiting.length > 0)) this.#finish();
+    // A loop asks for nothing more after an error.
+    const isOver = this.#subscription?.listener.isOver && this.#subscription.listener.waiting === 0;
+    if (this.#isDone || isOver) this.#finish();
   }
 
   #finish(): void {
