@@ -51,7 +51,7 @@ test("a poke reaches the handler and the component", async () => {
 test("StrictMode's double effects leave one stream and one call a poke, and none after the component has gone", async () => {
   const { rerender } = render(<StrictMode>{page()}</StrictMode>);
   await live();
-  expect(await server.openStreams()).toBe(1);
+  await eventually(async () => (await server.openStreams()) === 1);
   await server.publish("PLAYLIST", "1", 1);
   await server.publish("PLAYLIST", "1", 2);
   await eventually(() => seen.pokes.length >= 2);
@@ -224,7 +224,7 @@ test("two components share a stream; one leaving doesn't end the other's", async
   await live();
   rerender(both(true));
   await eventually(() => other.now.status === "live");
-  expect(await server.openStreams()).toBe(1);
+  await eventually(async () => (await server.openStreams()) === 1);
   await server.publish("PLAYLIST", "1", "both");
   await eventually(() => seen.pokes.length === 1 && other.pokes.length === 1);
   rerender(both(false));

@@ -51,7 +51,7 @@ test("in StrictMode too", async () => {
     </StrictMode>,
   );
   await eventually(() => seen.now.status === "live");
-  expect(await server.openStreams()).toBe(1);
+  await eventually(async () => (await server.openStreams()) === 1);
   await server.publish("PLAYLIST", "1", "hello");
   await eventually(() => seen.pokes.length > 0);
   expect(seen.data).toEqual(["hello"]);
