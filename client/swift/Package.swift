@@ -46,6 +46,7 @@ let package = Package(
             dependencies: [
                 "MulticastPoke", "PokeV1",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
             ]),
     ],

@@ -11,7 +11,7 @@ final class RealServer: @unchecked Sendable {
     static let binary = ProcessInfo.processInfo.environment["POKE_SERVER"]
 
     let url: String
-    let admin: String
+    private let admin: String
     private let process: Process
 
     /// Heartbeats are as quick as they can be, so that tests are.
@@ -23,7 +23,7 @@ final class RealServer: @unchecked Sendable {
         process.executableURL = URL(fileURLWithPath: Self.binary ?? "")
         process.arguments =
             ["--dev", "--listen.addresses", address, "--listen.wait", "10s", "--admin.listen", "127.0.0.1:0",
-             "--stream.heartbeat-interval", heartbeat, "--stream.reconnect-spread", "1s"] + arguments
+             "--stream.heartbeat-interval", heartbeat, "--stream.reconnect-spread", "1s", "--drain.window", "2s"] + arguments
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = FileHandle.nullDevice
         try Self.withSignals { try process.run() }
@@ -53,8 +53,7 @@ final class RealServer: @unchecked Sendable {
         try body()
     }
 
-    var adminAddress: String { String(admin.dropFirst("http://".count)) }
-    var address: String { String(url.dropFirst("http://".count)) }
+    var address: String { String(url.drop { $0 != "/" }.dropFirst(2)) }
 
     /// As kill -9 does: nobody is told.
     func kill() {

@@ -1,4 +1,5 @@
 import Foundation
+import GRPCNIOTransportHTTP2Posix
 import Testing
 
 @testable import MulticastPoke
@@ -276,17 +277,123 @@ private let playlist = Interest("PLAYLIST", "42")
         client.close()
         try await until("over") { log.over }
     }
-
-    @Test func whatIsNoMulticastPokeIsAFinalError() async throws {
-        let server = try await RealServer()
-        let client = try PokeClient("http://" + (server.adminAddress))
-        let log = Log(client.pokes(playlist))
-        try await until("the end", within: .seconds(10)) { log.over || log.has("reconnecting") }
-    }
 }
 
 extension PokeClient {
     convenience init(over connection: any Connection) throws {
         self.init(tokens: .none, eventBuffer: 64) { connection }
     }
+}
+
+/// TLS, and other ways to the server.
+@Suite(.enabled(if: RealServer.binary != nil, "POKE_SERVER names no server"), .serialized) struct TransportTests {
+    private let folder = FileManager.default.temporaryDirectory.appending(path: "poke-tls-\(UUID())")
+
+    private static let openssl = ["/usr/bin/openssl", "/opt/homebrew/bin/openssl"].first { FileManager.default.fileExists(atPath: $0) }
+
+    /// A certificate for this machine, made as the README does.
+    private func makeCertificate() throws -> (certificate: String, key: String) {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let (certificate, key) = (folder.appending(path: "tls.crt").path, folder.appending(path: "tls.key").path)
+        let openssl = Process()
+        openssl.executableURL = URL(fileURLWithPath: Self.openssl ?? "")
+        openssl.arguments =
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", key, "-out",
+             certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext",
+             "basicConstraints=critical,CA:FALSE"]
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        openssl.waitUntilExit()
+        return (certificate, key)
+    }
+
+    @Test(.enabled(if: openssl != nil, "openssl isn't here"))
+    func aCertificateOfAKnownAuthorityIsTrustedAndAnotherIsToldApart() async throws {
+        let (certificate, key) = try makeCertificate()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try await RealServer(["--tls.certificate", certificate, "--tls.key", key])
+        let security = HTTP2ClientTransport.Posix.TransportSecurity.tls {
+            $0.trustRoots = .certificates([.file(path: certificate, format: .pem)])
+        }
+        for host in ["localhost", "127.0.0.1"] {
+            let url = "https://\(host):" + server.address.split(separator: ":")[1]
+            let client = try PokeClient(url, security: security)
+            let log = Log(client.pokes(playlist))
+            try await until("live at \(host)") { log.has("live") }
+            try await client.publish("PLAYLIST", "42", data: .string(host))
+            try await until("poke") { log.data == [.string(host)] }
+
+            let stranger = try PokeClient(url)
+            await #expect { try await stranger.publish("PLAYLIST", "42") } throws: { ($0 as? PokeError)?.kind == .tls }
+            let waiting = Log(stranger.pokes(playlist))
+            try await until("told") { waiting.has("reconnecting") }
+            guard case .reconnecting(let lost)? = waiting.all.first else { return #expect(Bool(false)) }
+            #expect(lost.cause.kind == .tls)
+        }
+    }
+
+    @Test func aSocketOfTheFileSystemCarriesCallsAsWell() async throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "poke-\(UUID()).sock").path
+        let server = try await RealServer(address: "unix:\(path)")
+        let client = try PokeClient("unix:\(path)")
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await until("poke") { log.data == [1] }
+        withExtendedLifetime(server) {}
+    }
+
+    @Test func tokensComeFromTheProviderAndAreNeverPrinted() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url) { throw CancellationError() }
+        let log = Log(client.pokes(playlist))
+        try await until("told") { log.has("reconnecting") }
+        guard case .reconnecting(let lost)? = log.all.first else { return #expect(Bool(false)) }
+        #expect(lost.cause.kind == .token)
+        let broken = try PokeClient(server.url, token: "a\nb")
+        await #expect { try await broken.publish("PLAYLIST", "42") } throws: {
+            ($0 as? PokeError)?.kind == .config && !"\($0)".contains("a\nb")
+        }
+    }
+
+    /// A connection that never opens leaves time for another attempt.
+    @Test func aPublishThatNobodyAnswersEndsAtItsDeadline() async throws {
+        let silent = try SilentListener()
+        let client = try PokeClient("http://127.0.0.1:\(silent.port)")
+        let begun = ContinuousClock.now
+        await #expect { try await client.publish("PLAYLIST", "42", deadline: .seconds(3)) } throws: {
+            let error = $0 as? PokeError
+            return error?.kind == .unavailable && ["UNAVAILABLE", "DEADLINE_EXCEEDED"].contains(error?.code)
+        }
+        let taken = ContinuousClock.now - begun
+        #expect(taken < .seconds(4) && taken > .seconds(1))
+    }
+}
+
+/// Takes connections and never says anything.
+private final class SilentListener {
+    let port: UInt16
+    private let socket: Int32
+
+    init() throws {
+        #if canImport(Glibc)
+            let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+            let socket = Foundation.socket(AF_INET, SOCK_STREAM, 0)
+        #endif
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(socket, pointer, size) == 0 && listen(socket, 8) == 0 && getsockname(socket, pointer, &size) == 0
+            }
+        }
+        guard bound else { throw TooLate(what: "no socket") }
+        self.socket = socket
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    deinit { close(socket) }
 }
