@@ -63,6 +63,9 @@ export interface WireReconnect {
   renewToken: boolean;
 }
 
+/** What a Date can hold, in milliseconds. */
+const LATEST_DATE = 8.64e15;
+
 const OUTCOMES: (Outcome | undefined)[] = ["fresh", "fresh", "recovered", "gap"];
 const REASONS: (GapReason | undefined)[] = ["unspecified", "epoch_changed", "evicted", "lagged", "backplane"];
 
@@ -88,7 +91,8 @@ export function toMessage({ event }: SubscribeResponse): Message {
     case "poke": {
       const { data, position, publishTime } = event.value;
       const time = publishTime ? Number(publishTime.seconds) * 1000 + Math.floor(publishTime.nanos / 1e6) : 0;
-      const told = { data: fromValue(data), position: readPosition(position), publishTime: new Date(time) };
+      const isDate = Math.abs(time) <= LATEST_DATE;
+      const told = { data: fromValue(data), position: readPosition(position), publishTime: new Date(isDate ? time : 0) };
       return { type: "poke", interest: interestFromWire(event.value), ...told };
     }
     case "gap": {

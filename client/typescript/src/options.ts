@@ -27,9 +27,9 @@ export interface ClientOptions {
 export interface ListenOptions {
   /** Stops listening. */
   signal?: AbortSignal | undefined;
-  /** Start with the newest poke that the server keeps. */
+  /** Start with the newest poke that the server keeps. It counts for the first who listens to an interest. */
   latest?: boolean | undefined;
-  /** Go on where an earlier process has stopped: what {@link PokeClient.positions} said there. */
+  /** Go on where an earlier process has stopped: what `positions()` said there. It counts for the first, as `latest`. */
   positions?: readonly SavedPosition[] | undefined;
 }
 
@@ -60,6 +60,7 @@ export interface Publish extends Pick<Interest, "domain" | "filter"> {
 
 /** How long a program waits for an answer. */
 export interface CallOptions {
+  /** Gives up: the call fails with CANCELLED. */
   signal?: AbortSignal | undefined;
   /** Milliseconds in all, retries included. Default 10,000. */
   deadline?: number | undefined;
@@ -67,6 +68,7 @@ export interface CallOptions {
 
 /** The poke is accepted. */
 export interface Published {
+  /** Where the poke stands in the log. */
   position: Position;
   /** How many streams held the interest on the answering node: for people, never for decisions. */
   localReceiverCount?: number;
@@ -76,5 +78,6 @@ export interface Published {
 
 /** The interest has ended. */
 export interface InterestEnd {
+  /** The end's place in the log: every poke stands before it. */
   position: Position;
 }

@@ -29,6 +29,7 @@ export interface Position {
 
 /** How far a program has come with an interest. As JSON it is the same in all languages. */
 export interface SavedPosition extends Interest {
+  /** Through the last event that was taken. */
   position: Position;
 }
 
@@ -50,6 +51,7 @@ export interface PokeReceived {
   interest: Interest;
   /** All who listen get the same: copy it before you change it. */
   data: Data;
+  /** Where the poke stands in the log: it rises from one poke of an interest to the next. */
   position: Position;
   /** When the server accepted it, by the server's clock: for people and for measurements. */
   publishTime: Date;
@@ -62,7 +64,9 @@ export type GapReason = "unspecified" | "epoch_changed" | "evicted" | "lagged" |
 export interface GapReceived {
   type: "gap";
   interest: Interest;
+  /** Why. */
   reason: GapReason;
+  /** Up to where. */
   position: Position;
   /** With "lagged" alone: how many pokes were missed. */
   missedCount?: number;
@@ -74,7 +78,9 @@ export interface GapReceived {
 export interface EndedReceived {
   type: "ended";
   interest: Interest;
+  /** The end's place in the log: every poke stands before it. */
   position: Position;
+  /** A last word. */
   data: Data;
 }
 
@@ -99,7 +105,9 @@ export type Outcome = "fresh" | "recovered" | "gap";
 export interface LiveReceived {
   type: "live";
   interest: Interest;
+  /** Everything after it follows. */
   position: Position;
+  /** How it has started. */
   outcome: Outcome;
 }
 
@@ -108,14 +116,16 @@ export interface ConnectedReceived {
   type: "connected";
   /** Names the stream in the server's log. */
   streamId: string;
+  /** What the server accepts. */
   limits: Limits;
-  /** Milliseconds. */
+  /** How long the server stays silent at most, in milliseconds. */
   heartbeatInterval: number;
 }
 
 /** No stream is left; the client tries again by itself. */
 export interface ReconnectingReceived {
   type: "reconnecting";
+  /** Why the last one is lost. */
   cause: PokeError;
   /** Milliseconds until the next attempt. */
   delay: number;

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { PokeError, remedyOf, Unreadable } from "./error.js";
 import { BadRequestSchema, ErrorInfoSchema, ErrorStatusSchema, RetryInfoSchema } from "./gen/poke/v1/errors_pb.js";
 import { PokeService, SubscribeResponseSchema } from "./gen/poke/v1/poke_pb.js";
+import { toMessage } from "./message.js";
 import { milliseconds, statusError } from "./status.js";
 import { grpc, overTransport, type Wire } from "./wire.js";
 
@@ -111,6 +112,32 @@ describe("gRPC-Web", () => {
     expect(await failure({ body: trailer(text) })).toMatchObject({ code: "PERMISSION_DENIED", message: "no way é" });
     const header = { "grpc-status": "7", "grpc-message": "100%" };
     expect(await failure({ header })).toMatchObject({ code: "PERMISSION_DENIED", message: "100%" });
+  });
+
+  test("whatever comes, it is a message or a PokeError", async () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }).map((data) => [...data]),
+      fc.uint8Array({ maxLength: 60 }).map((data) => frame(0, data)),
+      // A garbled poke: most of it is still in order.
+      fc.tuple(fc.nat(), fc.nat(255)).map(([at, byte]) => {
+        const data = event(1);
+        data[at % data.length] = byte;
+        return frame(0, data);
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(bytes, async (body) => {
+        const { wire } = answering({ body });
+        try {
+          for await (const response of wire(subscribe, {}, new Headers(), new AbortController().signal)) {
+            expect(JSON.stringify(toMessage(response))).toContain("type");
+          }
+        } catch (error) {
+          expect(error).toBeInstanceOf(PokeError);
+        }
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   test("what can't be read is told apart from a fault of the server", async () => {
