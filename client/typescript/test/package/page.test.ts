@@ -25,17 +25,23 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** The page of a README: its first block of that language. */
-function block(readme: string): string {
-  const text = readFileSync(join(PACKAGE, readme), "utf8");
-  const code = /^```tsx\n([\s\S]*?)^```/m.exec(text)?.[1];
-  if (!code) throw new Error(`${readme} shows no page`);
-  return code;
+/** The programs of the SDK's that a README shows. */
+function programs(readme: string): string[] {
+  return readFileSync(join(PACKAGE, readme), "utf8").match(/^```tsx?\n[\s\S]*?^```/gm) ?? [];
 }
 
-test("both READMEs show the same page, of ten lines at most", () => {
-  const code = block("README.md");
-  expect(block("../../README.md")).toBe(code);
+/** The page: the README's first program. */
+function page(): string {
+  return (programs("README.md")[0] ?? "").replace(/^```.*\n/gm, "").replace(/```$/, "");
+}
+
+test("the first README shows programs of the SDK's, which are compiled there", () => {
+  expect(programs("../../README.md").length).toBeGreaterThan(1);
+  expect(programs("README.md")).toEqual(expect.arrayContaining(programs("../../README.md")));
+});
+
+test("the README's page has ten lines at most", () => {
+  const code = page();
   const lines = code.trimEnd().split("\n");
   expect(lines.length).toBeLessThanOrEqual(10);
   // Nothing is hidden in long lines.
@@ -46,21 +52,20 @@ test("both READMEs show the same page, of ten lines at most", () => {
 test.skipIf(!existsSync(CHROMIUM))(
   "it shows a poke in Chromium",
   async () => {
-    const code = block("README.md");
+    const code = page();
     expect(code).toContain('"http://127.0.0.1:8080"');
     const project = newViteProject(code.replace("http://127.0.0.1:8080", server.url));
     const site = await serve(project.path("dist"));
-    const page = await browser.newPage();
+    const tab = await browser.newPage();
     const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(String(error)));
+    tab.on("pageerror", (error) => complaints.push(String(error)));
     try {
-      await page.goto(site.url);
+      await tab.goto(site.url);
       await vi.waitFor(async () => expect(await server.openStreams()).toBe(1), { timeout: 20_000 });
       await server.publish("PLAYLIST", "playlist-id", "Updated");
-      await page.getByText("Updated").waitFor({ timeout: 20_000 });
-      if (process.env.POKE_SCREENSHOT) await page.screenshot({ path: process.env.POKE_SCREENSHOT });
+      await tab.getByText("Updated").waitFor({ timeout: 20_000 });
       expect(complaints).toEqual([]);
-      await page.close();
+      await tab.close();
       await vi.waitFor(async () => expect(await server.openStreams()).toBe(0), { timeout: 20_000 });
     } finally {
       site.close();

@@ -329,7 +329,7 @@ function tests(protocol: "gRPC" | "gRPC-Web", createClient: (url: string, option
     const ear = new Ear(client, A);
     await ear.heard("reconnecting");
     expect(ear.of("reconnecting")[0]?.cause).toMatchObject({ code: "UNAVAILABLE", isFinal: false });
-    await expect(client.publish(A, { deadline: 300 })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(client.publish(A, { deadline: 1_500 })).rejects.toMatchObject({ code: "UNAVAILABLE" });
     await server.restart();
     await ear.heard("live");
   });
