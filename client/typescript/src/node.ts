@@ -71,9 +71,7 @@ function connect(origin: string, path: string | undefined, tls: SecureClientSess
   const pool = {
     authority: origin,
     request: async (method: string, path: string, headers: OutgoingHttpHeaders) => {
-      const session = await ready().catch((cause) => {
-        throw new PokeError("UNAVAILABLE", `the server can't be reached: ${cause.message}`, { cause });
-      });
+      const session = await ready().catch(refuse);
       return hold(session, session.request({ ...headers, ":method": method, ":path": path }));
     },
     notifyResponseByteRead() {},
@@ -101,6 +99,17 @@ function open(origin: string, options: SecureClientSessionOptions): Promise<Clie
       resolve(session);
     });
   });
+}
+
+/** Node's codes for a certificate or a handshake that is no good: it lasts until somebody sets up one of the two sides otherwise. */
+const INSECURE = /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_|INVALID_|PATH_|ERR_TLS|ERR_SSL)/;
+
+/** There is no connection. A publish that can't be secure wasn't sent; a stream waits until that is mended. */
+function refuse(cause: Error & { code?: string }): never {
+  const isInsecure = INSECURE.test(cause.code ?? "");
+  const problem = isInsecure ? "there is no secure connection" : "the server can't be reached";
+  const isFinal = isInsecure ? { isFinal: true } : {};
+  throw new PokeError("UNAVAILABLE", `${problem}: ${cause.message}`, { cause, ...isFinal });
 }
 
 const streams = new WeakMap<ClientHttp2Session, number>();

@@ -50,9 +50,8 @@ export class Caller {
           return await within([signal], patience, (signal) => this.#attempt(line, method, request, signal));
         } catch (cause) {
           const error = toError(cause);
-          const remedy = error instanceof Unreadable ? "giveUp" : remedyOf(error);
-          if (signal.aborted || remedy === "giveUp" || remedy === "refreshToken") throw error;
-          const isAtOnce: boolean = remedy === "retryAtOnce" && !retriedAtOnce;
+          if (signal.aborted || error.isFinal || error instanceof Unreadable) throw error;
+          const isAtOnce: boolean = remedyOf(error) === "retryAtOnce" && !retriedAtOnce;
           retriedAtOnce ||= isAtOnce;
           const delay = isAtOnce ? 0 : (error.retryDelay ?? 0) + backoff.next();
           // CANCELLED would say that the program itself has given up.

@@ -4,8 +4,9 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream";
+import type { PokeEvent } from "multicast-poke";
 import { createClient } from "multicast-poke/node";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { A, behaves, cleanups, startServer } from "./behaviour.js";
 
 behaves("gRPC", createClient);
@@ -18,8 +19,12 @@ describe.skipIf(!process.env.POKE_BIN_DIR)("Node alone", () => {
     expect(await client.publish({ ...A, data: 1 })).toMatchObject({ duplicate: false });
     const stranger = createClient(server.url);
     cleanups.push(() => stranger.close());
-    const error = await stranger.publish(A, { deadline: 1000 }).catch((error) => error);
-    expect(String(error.message)).toMatch(/self.signed|unable to verify/);
+    const events: PokeEvent[] = [];
+    stranger.listen(A, { onEvent: (event) => events.push(event) });
+    const error = await stranger.publish(A).catch((error) => error);
+    expect(error, "at once, and nothing was sent").toMatchObject({ code: "UNAVAILABLE", isFinal: true });
+    expect(error.message).toMatch(/no secure connection: (self-signed|unable to verify)/);
+    await vi.waitFor(() => expect(events.map(({ type }) => type)).toContain("reconnecting"));
   });
 
   test("a UNIX socket", async () => {
