@@ -70,9 +70,9 @@ export class PokeClient {
   /**
    * Sends one poke. It is tried again under one key until the server has answered or the deadline has passed.
    *
-   * @throws PokeError INVALID_ARGUMENT before anything is sent when the data has no form on the wire: it says where.
-   * UNAVAILABLE or DEADLINE_EXCEEDED when the deadline has passed: the outcome is unknown. CANCELLED by the signal or by
-   * `close`. Else what the server says.
+   * @throws PokeError INVALID_ARGUMENT before anything is sent when the data has no form on the wire: it says where. One that
+   * isn't final when the deadline has passed: the outcome is unknown. CANCELLED by the signal or by `close`. Else what the
+   * server says.
    */
   async publish(poke: Publish, options: CallOptions = {}): Promise<Published> {
     this.#checkOpen();

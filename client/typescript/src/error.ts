@@ -21,8 +21,8 @@ export interface PokeErrorOptions {
 export class PokeError extends Error {
   override readonly name = "PokeError";
   /**
-   * A code of gRPC, for example "INVALID_ARGUMENT". "UNAVAILABLE" and "DEADLINE_EXCEEDED" from a publish mean that the
-   * outcome is unknown: the same idempotency key may be used again. "CANCELLED": the program itself has given up.
+   * A code of gRPC, for example "INVALID_ARGUMENT". "UNAVAILABLE" and "DEADLINE_EXCEEDED" from a publish mean, unless they are
+   * final, that the outcome is unknown: the same idempotency key may be used again. "CANCELLED": the program itself has given up.
    */
   readonly code: string;
   /** The exact cause in UPPER_SNAKE, from the table of errors in poke.proto. Only the server's own errors have one. */
