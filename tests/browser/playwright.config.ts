@@ -11,11 +11,12 @@ export default defineConfig<Options>({
   // Two cores; most of a test is waiting.
   workers: 4,
   forbidOnly: !!process.env.CI,
-  timeout: 60_000,
+  // Twice what the slowest takes while both cores are busy with something else.
+  timeout: 120_000,
   expect: { timeout: 15_000 },
   use: {
     ignoreHTTPSErrors: true,
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.POKE_CHROMIUM ?? "/usr/bin/chromium",
       // Playwright's own flags switch the back/forward cache off; users have it.
