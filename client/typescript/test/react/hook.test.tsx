@@ -15,7 +15,11 @@ let seen: Seen;
 
 beforeAll(async () => {
   server = await Server.start({
-    settings: { 'domains."*".subscribers': '"open"', "stream.reconnect_spread": '"100ms"', "stream.reload_spread": '"1s"' },
+    settings: {
+      "stream.reconnect_spread": '"100ms"',
+      // With a key it looks at credentials.
+      "keys.somebody": '"sha256:761ab8109b67ed9c971a6767a78875e21d2950b7a2181d2232b4d59bbaa3f9ec"',
+    },
   });
 });
 afterAll(() => server.stop());
@@ -161,6 +165,16 @@ test("what the server refuses for good has failed, with the reason", async () =>
   render(page({ domain: "no such domain" }));
   await eventually(() => seen.now.status === "failed");
   expect(seen.now.error).toMatchObject({ name: "PokeError", code: "INVALID_ARGUMENT", isFinal: true });
+});
+
+test("an error that no retry can heal has failed, and it can be started anew", async () => {
+  client = createClient(server.url, { token: "poke_wrong" });
+  render(page());
+  await eventually(() => seen.now.status === "failed");
+  expect(seen.now.error).toMatchObject({ code: "UNAUTHENTICATED", reason: "INVALID_CREDENTIALS" });
+  act(() => seen.now.startPoke());
+  expect(seen.now).toMatchObject({ status: "connecting", error: undefined });
+  await eventually(() => seen.now.status === "failed");
 });
 
 test("a lost server is told, then what was missed, and pokes come again", async () => {

@@ -27,6 +27,15 @@ test("without a provider the error says what to do", () => {
   silenced.mockRestore();
 });
 
+test("a url that can never work has failed, with the reason", () => {
+  render(
+    <PokeProvider url="ftp://example.com">
+      <Listener seen={seen} />
+    </PokeProvider>,
+  );
+  expect(seen.now).toMatchObject({ status: "failed", error: { name: "PokeError", code: "INVALID_ARGUMENT" } });
+});
+
 test("a client made from a url is closed with its provider", async () => {
   const close = vi.spyOn(PokeClient.prototype, "close");
   const { unmount } = render(
