@@ -3,6 +3,7 @@
 use std::{any::Any, collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use serde_json::Value;
 use tokio::{sync::Mutex, time::Duration};
 
 use crate::{
@@ -10,12 +11,15 @@ use crate::{
     case::Case,
     client::{Client, Folders},
     play::{Failure, play},
+    product::{self, Party},
     report::{Cell, Verdict},
 };
 
 /// What is to be run.
 pub(crate) struct Run<'a> {
     pub(crate) cases: &'a [Case],
+    /// What each client publishes to each other.
+    pub(crate) product: &'a [Value],
     pub(crate) clients: &'a [Client],
     pub(crate) folders: &'a Folders,
     pub(crate) jobs: usize,
@@ -24,6 +28,8 @@ pub(crate) struct Run<'a> {
 /// What came of it.
 pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
+    /// A row is a publisher, a column a subscriber.
+    pub(crate) product: Vec<Cell>,
     /// Of each client that ran.
     pub(crate) versions: BTreeMap<String, String>,
 }
@@ -63,12 +69,37 @@ impl Run<'_> {
         let clients = &clients;
         let cells =
             self.cases.iter().flat_map(|case| clients.iter().map(move |(client, ready)| (case, *client, ready)));
-        let cells = stream::iter(cells.enumerate())
-            .map(|(number, (case, client, ready))| self.cell(number, case, client, ready))
-            .buffered(self.jobs)
-            .collect()
+        let mut cells = stream::iter(cells.enumerate())
+            .map(
+                |(number, (case, client, ready))| async move { (number, self.cell(number, case, client, ready).await) },
+            )
+            .buffer_unordered(self.jobs)
+            .collect::<Vec<_>>()
             .await;
-        Results { cells, versions }
+        cells.sort_by_key(|(number, _)| *number);
+        let cells = cells.into_iter().map(|(_, cell)| cell).collect();
+        Results { cells, product: self.product(clients).await, versions }
+    }
+
+    async fn product(&self, clients: &[(&Client, Readiness<'_>)]) -> Vec<Cell> {
+        if self.product.is_empty() {
+            return Vec::new();
+        }
+        let mut parties = Vec::new();
+        for (client, ready) in clients {
+            if let Readiness::Ready(ready) = ready {
+                // One that can't be started anew has failed its cells already.
+                let adapter = self.adapter(ready).await;
+                parties.extend(adapter.map(|adapter| Party { name: client.name.clone(), adapter }));
+            }
+        }
+        let cells = product::play(&parties, self.product).await;
+        for cell in &cells {
+            if let Verdict::Fail(reason) = &cell.verdict {
+                eprintln!("{} from {}: FAILED, {reason}", cell.client, cell.case);
+            }
+        }
+        cells
     }
 
     async fn prepare<'a>(&self, client: &'a Client) -> Readiness<'a> {
