@@ -88,13 +88,16 @@ final class Connector: Sendable {
         }
     }
 
-    /// The connection for a new call.
-    func current() throws -> any Connection {
-        try held.withLock { held in
-            let connection = try held ?? dial()
-            held = connection
-            return connection
+    /// The connection for a new call. Throws when it can never be made.
+    func current() throws(PokeError) -> any Connection {
+        let made = held.withLock { held in
+            Result {
+                let connection = try held ?? dial()
+                held = connection
+                return connection
+            }
         }
+        do { return try made.get() } catch { throw PokeError(.config, "no connection can be made like this", cause: error) }
     }
 
     /// No new call uses `connection` any more: its server has said GOAWAY, or nothing comes through it. Its calls go on.

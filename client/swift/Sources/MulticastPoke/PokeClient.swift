@@ -87,20 +87,20 @@ public final class PokeClient: Sendable {
     }
 
     /// The position of each interest through the last event that every loop has been given.
-    public var positions: [SavedPosition] { (try? hub.step { state, _ in state.positions }) ?? [] }
+    public var positions: [SavedPosition] { hub.step { state, _ in state.positions } }
 
     /// The app goes to the background, where its connections die: closes them, and keeps the interests and their positions.
-    public func suspend() { try? hub.step { state, _ in state.suspend() } }
+    public func suspend() { hub.step { state, _ in state.suspend() } }
 
     /// The app is back: goes on where it was.
-    public func resume() { try? hub.step { state, now in state.resume(now) } }
+    public func resume() { hub.step { state, now in state.resume(now) } }
 
     /// The network has changed, from Wi-Fi to cellular for example: moves to a new connection now, and waits for no backoff.
-    public func networkChanged() { try? hub.step { state, now in state.onNetworkChange(now) } }
+    public func networkChanged() { hub.step { state, now in state.onNetworkChange(now) } }
 
     /// Ends every loop and closes the connection.
     public func close() {
-        try? hub.step { state, _ in state.close() }
+        hub.step { state, _ in state.close() }
         connector.close()
     }
 

@@ -47,13 +47,13 @@ public struct Pokes: AsyncSequence, Sendable {
     @discardableResult
     public func remove(_ interest: Interest) -> Bool {
         let id = membership.id
-        return (try? membership.hub.step { state, now in state.remove(now, id, interest) }) ?? false
+        return membership.hub.step { state, now in state.remove(now, id, interest) }
     }
 
     /// The position of each interest through the last event that this loop was given. Save them when these are handled.
     public var positions: [SavedPosition] {
         let id = membership.id
-        return (try? membership.hub.step { state, _ in state.positions(of: id) }) ?? []
+        return membership.hub.step { state, _ in state.positions(of: id) }
     }
 
     public func makeAsyncIterator() -> Iterator { Iterator(membership: membership, problem: problem) }

@@ -343,6 +343,20 @@ extension PokeClient {
         withExtendedLifetime(server) {}
     }
 
+    @Test func aTransportOfTheProgramsOwnCarriesCallsAsWell() async throws {
+        let server = try await RealServer()
+        let port = Int(server.address.split(separator: ":")[1])
+        let client = PokeClient { try .http2NIOPosix(target: .ipv4(address: "127.0.0.1", port: port ?? 0), transportSecurity: .plaintext) }
+        let log = Log(client.pokes(playlist))
+        try await until("live") { log.has("live") }
+        try await client.publish("PLAYLIST", "42", data: 1)
+        try await until("poke") { log.data == [1] }
+        let wrong = try PokeClient(
+            "https://localhost",
+            security: .tls { $0.trustRoots = .certificates([.file(path: "/nowhere.pem", format: .pem)]) })
+        await #expect { try await wrong.publish("PLAYLIST", "42") } throws: { ($0 as? PokeError)?.kind == .config }
+    }
+
     @Test func tokensComeFromTheProviderAndAreNeverPrinted() async throws {
         let server = try await RealServer()
         let client = try PokeClient(server.url) { throw CancellationError() }

@@ -31,10 +31,10 @@ final class Hub: Sendable {
 
     /// Something has happened: tells the state, and does its actions.
     @discardableResult
-    func step<R: Sendable>(_ change: @Sendable (inout State, Moment) throws(PokeError) -> R) throws(PokeError) -> R {
-        let (result, afterwards) = shared.withLock { shared -> (Result<R, PokeError>, [@Sendable () -> Void]) in
+    func step<R: Sendable, E: Error>(_ change: @Sendable (inout State, Moment) throws(E) -> R) throws(E) -> R {
+        let (result, afterwards) = shared.withLock { shared -> (Result<R, E>, [@Sendable () -> Void]) in
             let now = self.now()
-            let result = Result { () throws(PokeError) in try change(&shared.state, now) }
+            let result = Result { () throws(E) in try change(&shared.state, now) }
             shared.state.onTime(now)
             return (result, self.settle(&shared, now))
         }
@@ -88,7 +88,7 @@ final class Hub: Sendable {
         shared.timer?.task.cancel()
         let task = Task { [weak self] in
             do { try await Task.sleep(for: wait) } catch { return }
-            try? self?.step { _, _ in }
+            self?.step { _, _ in }
         }
         shared.timer = (task, now + wait)
     }
@@ -104,7 +104,7 @@ final class Hub: Sendable {
             let failure = await self.run(id, connection, request, staleToken)
             // What failed on the way there is in no state for another call. A call that was given up says nothing about it.
             if let failure, failure.isFromElsewhere, !Task.isCancelled { self.connector.retire(connection) }
-            try? self.step { state, now in
+            self.step { state, now in
                 if let failure { state.onEnd(now, id, failure) } else { state.onClose(now, id) }
             }
             self.shared.withLock { _ = $0.calls.removeValue(forKey: id) }
@@ -139,7 +139,7 @@ final class Hub: Sendable {
     }
 
     private func receive(_ id: CallID, _ message: Result<StreamEvent, PokeError>, canRefresh: Bool) {
-        try? step { state, now in
+        step { state, now in
             switch message {
             case .failure(let error): state.onUndecodable(now, id, error)
             // With a token that never changes a new stream would have the same end: there is nothing to move for.
@@ -174,14 +174,14 @@ final class Hub: Sendable {
     func leave(_ id: ReaderID) {
         let loops = shared.withLock { $0.waiting.removeValue(forKey: id) ?? [] }
         for loop in loops { loop.resume(returning: .over) }
-        try? step { state, now in state.leave(now, id) }
+        step { state, now in state.leave(now, id) }
     }
 
     func next(_ id: ReaderID) async -> Reader.Next {
         await withTaskCancellationHandler {
             await withCheckedContinuation { loop in
                 shared.withLock { $0.waiting[id, default: []].append(loop) }
-                if Task.isCancelled { leave(id) } else { try? step { _, _ in } }
+                if Task.isCancelled { leave(id) } else { step { _, _ in } }
             }
         } onCancel: {
             leave(id)
