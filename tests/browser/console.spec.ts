@@ -1,3 +1,5 @@
+import { generateKeyPairSync, sign } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./harness/fixtures.js";
@@ -88,6 +90,21 @@ test("several interests are watched at once, and each stops by itself", async ({
   await row(page, "track-7").click();
   await expect(page.getByText("by the server's clock")).toBeVisible();
   await expect(page.locator("pre")).toHaveText('{\n  "added": [\n    "track-7"\n  ]\n}');
+  expect(faults).toEqual([]);
+});
+
+test("what others name or send is shown as text, whatever it looks like", async ({ page, startServer }) => {
+  const server = await startServer({ development: true });
+  const faults = await open(page, server);
+  const markup = `<img src=x onerror="document.title='taken'">`;
+  await watch(page, "PLAYLIST", markup);
+  await server.publish("PLAYLIST", markup, { [markup]: markup });
+  await server.call("EndInterest", { domain: "PLAYLIST", filter: markup, data: markup });
+  await row(page, "poke").click();
+  await expect(page.locator("pre")).toContainText("<img src=x");
+  await expect(row(page, "there is no more")).toContainText("<img src=x");
+  await expect(page.locator("main img")).toHaveCount(0);
+  await expect(page).toHaveTitle("Multicast Poke console");
   expect(faults).toEqual([]);
 });
 
@@ -198,6 +215,42 @@ test("a wrong key or none is told, and the right one goes on from there", async 
   await expect(row(page, "INVALID_CREDENTIALS")).toBeVisible();
   await enterKeys(page, { "To watch": BACKEND });
   await expect(watching.getByText("live")).toBeVisible();
+});
+
+test("what goes to one customer is watched with that customer's token", async ({ page, startServer }, testInfo) => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const keys = testInfo.outputPath("jwks.json");
+  await writeFile(keys, JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k", alg: "EdDSA" }] }));
+  const token = (sub: string) => {
+    const now = Math.floor(Date.now() / 1000);
+    const parts = [
+      { alg: "EdDSA", kid: "k" },
+      { iss: "app", aud: "poke", sub, iat: now, exp: now + 600 },
+    ];
+    const message = parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+    return `${message}.${sign(null, Buffer.from(message), privateKey).toString("base64url")}`;
+  };
+  const issuer = { issuer: '"app"', audience: '["poke"]', jwks_file: JSON.stringify(keys), customers: "true" };
+  const settings = {
+    ...PRODUCTION,
+    ...Object.fromEntries(Object.entries(issuer).map(([name, value]) => [`issuers.app.${name}`, value])),
+    "issuers.app.algorithms": '["EdDSA"]',
+    "domains.INBOX.audience": '"customer"',
+    "domains.INBOX.publishers": '[{ key = "backend" }]',
+  };
+  const server = await startServer({ settings });
+  await open(page, server);
+  await enterKeys(page, { "To see the server's state": OPERATOR, "To watch": token("mira"), "To publish and end": BACKEND });
+  await expect(region(page, "Domains").getByRole("row", { name: "INBOX" })).toContainText("one customer each");
+  await watch(page, "INBOX", "messages");
+  const form = region(page, "Publish");
+  for (const customer of ["jonas", "mira"]) {
+    await form.getByLabel("Customer").fill(customer);
+    await publish(page, "INBOX", "messages", `to ${customer}`);
+    await expect(form.getByRole("status")).toContainText("Accepted");
+  }
+  await expect(row(page, "to mira")).toBeVisible();
+  await expect(row(page, "to jonas")).toHaveCount(0);
 });
 
 test("over TLS and HTTP/2 it works as well", async ({ page, startServer }) => {
