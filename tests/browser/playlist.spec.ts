@@ -7,11 +7,7 @@ const SONGS = ["So What", "Take Five", "Feeling Good", "Harvest Moon", "Golden B
 
 /** Two windows of two people on one playlist. */
 const test = base.extend<{ playlist: Playlist; one: Page; two: Page }>({
-  playlist: async ({ server }, use) => {
-    const playlist = await Playlist.start(server.url);
-    await use(playlist);
-    await playlist.stop();
-  },
+  playlist: async ({ server, stopAtEnd }, use) => use(stopAtEnd(await Playlist.start(server.url))),
   one: async ({ browser, playlist }, use) => {
     const context = await browser.newContext();
     await use(await open(await context.newPage(), playlist));

@@ -1,6 +1,7 @@
 import { ENGINES, type Engine, type Tab } from "../harness/engines.js";
 import { test as base, expect } from "../harness/fixtures.js";
 import { isTold, listen, PLAYLIST, told } from "../harness/listening.js";
+import { Playlist } from "../harness/playlist.js";
 
 const { domain, filter } = PLAYLIST;
 
@@ -76,4 +77,14 @@ for (const [name, { isInstalled, start }] of Object.entries(ENGINES)) {
       });
     });
   }
+
+  test(`${name} shows the playlist demo, and somebody else's edit`, async ({ tab, server, stopAtEnd }) => {
+    test.skip(!isInstalled(), `${name} isn't installed`);
+    const playlist = stopAtEnd(await Playlist.start(server.url));
+    await tab.goto(playlist.url);
+    const shown = () => tab.evaluate(() => document.querySelector("main")?.textContent ?? "", undefined);
+    await expect.poll(shown).toContain("Live.");
+    await playlist.edit({ type: "rename", id: "by-somebody", name: "Monday morning" });
+    await expect.poll(shown).toContain("Somebody named the playlist Monday morning.");
+  });
 }

@@ -13,6 +13,8 @@ export interface Options {
 }
 
 interface Fixtures {
+  /** Takes something that the test has started, and stops it when the test is over, failed or not. */
+  stopAtEnd: <T extends { stop(): Promise<void> }>(started: T) => T;
   /** Starts a server that lives as long as the test. `tls` is the project's unless it is given. */
   startServer: (options?: ServerOptions) => Promise<Server>;
   /** A server for this test alone. */
@@ -23,17 +25,25 @@ interface Fixtures {
 export const test = base.extend<Options & Fixtures, { site: Site }>({
   tls: [false, { option: true }],
   settings: [{}, { option: true }],
-  startServer: async ({ tls }, use, testInfo) => {
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the needed fixtures from it
+  stopAtEnd: async ({}, use) => {
+    const started: { stop(): Promise<void> }[] = [];
+    await use((one) => {
+      started.push(one);
+      return one;
+    });
+    const stopped = await Promise.allSettled(started.map((one) => one.stop()));
+    for (const one of stopped) if (one.status === "rejected") throw one.reason;
+  },
+  startServer: async ({ tls, stopAtEnd }, use, testInfo) => {
     const servers: Server[] = [];
     await use(async (options = {}) => {
-      const server = await Server.start({ tls, ...options });
+      const server = stopAtEnd(await Server.start({ tls, ...options }));
       servers.push(server);
       return server;
     });
-    for (const server of servers) {
-      if (testInfo.status !== testInfo.expectedStatus) console.log(server.log.slice(-40).join("\n"));
-      await server.stop();
-    }
+    if (testInfo.status === testInfo.expectedStatus) return;
+    for (const { log } of servers) console.log(log.slice(-40).join("\n"));
   },
   server: async ({ startServer, settings }, use) => use(await startServer({ settings })),
   site: [

@@ -55,6 +55,13 @@ export class Playlist {
     });
   }
 
+  /** Edits the playlist, as a page of somebody else does. */
+  async edit(edit: object): Promise<void> {
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(edit) };
+    const answer = await fetch(`${this.url}/api/playlists/sunday-evening/edits`, init);
+    if (!answer.ok) throw new Error(await answer.text());
+  }
+
   /** Ends it as a crash does. */
   async kill(): Promise<void> {
     this.#process?.kill("SIGKILL");

@@ -28,8 +28,9 @@ test.describe("with heartbeats each second", () => {
     page,
     site,
     server,
+    stopAtEnd,
   }) => {
-    const network = await Network.start(server.port);
+    const network = stopAtEnd(await Network.start(server.port));
     await listen(page, site, { url: server.url.replace(/\d+$/, String(network.port)) });
     await server.publish(domain, filter, "before");
     await isTold(page, "poke");
@@ -46,11 +47,10 @@ test.describe("with heartbeats each second", () => {
     await server.publish(domain, filter, "after");
     await expect.poll(() => dataOf(page)).toEqual(["before", "while away", "after"]);
     expect(await told(page, "gap")).toEqual([]);
-    await network.stop();
   });
 
-  test("connections that are cut are made anew, without a loss", async ({ page, site, server }) => {
-    const network = await Network.start(server.port);
+  test("connections that are cut are made anew, without a loss", async ({ page, site, server, stopAtEnd }) => {
+    const network = stopAtEnd(await Network.start(server.port));
     await listen(page, site, { url: server.url.replace(/\d+$/, String(network.port)) });
     for (let cut = 1; cut <= 3; cut++) {
       network.cut();
@@ -59,11 +59,10 @@ test.describe("with heartbeats each second", () => {
     }
     expect(await dataOf(page)).toEqual([1, 2, 3]);
     expect(await told(page, "gap")).toEqual([]);
-    await network.stop();
   });
 
-  test("a page that was offline gets what it has missed", async ({ page, context, site, server }) => {
-    const network = await Network.start(server.port);
+  test("a page that was offline gets what it has missed", async ({ page, context, site, server, stopAtEnd }) => {
+    const network = stopAtEnd(await Network.start(server.port));
     await listen(page, site, { url: server.url.replace(/\d+$/, String(network.port)) });
     // Chromium's emulation lets open streams go on, and the network ends them.
     await context.setOffline(true);
@@ -73,7 +72,6 @@ test.describe("with heartbeats each second", () => {
     await context.setOffline(false);
     await expect.poll(() => dataOf(page), { timeout: 30_000 }).toEqual(["while offline"]);
     expect(await told(page, "gap")).toEqual([]);
-    await network.stop();
   });
 });
 
