@@ -29,17 +29,20 @@ async function startPokeServer(): Promise<ChildProcess> {
   return server;
 }
 
-const children: ChildProcess[] = [];
-// Ctrl-C goes to all processes of this terminal; they end by themselves, and then this one does.
-process.once("SIGINT", () => {});
-process.once("SIGTERM", () => {
-  for (const child of children) child.kill();
-});
-
-if (!(await isThere(POKE_URL))) children.push(await startPokeServer());
-console.log(`poke server: ${POKE_URL}`);
 const built = spawnSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: here, stdio: "inherit" });
 if (built.status !== 0) throw new Error("the page can't be built");
-children.push(spawn(process.execPath, ["--import", "tsx", "server/main.ts"], { cwd: here, stdio: "inherit" }));
+
+const children: ChildProcess[] = [];
+if (!(await isThere(POKE_URL))) children.push(await startPokeServer());
+console.log(`poke server: ${POKE_URL}`);
 console.log("open this in two windows; Ctrl-C stops all:");
-await Promise.all(children.map((child) => once(child, "exit")));
+children.push(spawn(process.execPath, ["--import", "tsx", "server/main.ts"], { cwd: here, stdio: "inherit" }));
+
+// Ctrl-C goes to all processes of this terminal. Whichever ends first, none is left.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+await Promise.race(children.map((child) => once(child, "exit")));
+stop();
+
+function stop(): void {
+  for (const child of children) child.kill();
+}

@@ -21,7 +21,10 @@ const server = serve({
   hostname: "127.0.0.1",
   port: Number(PORT),
 });
-await once(server, "listening");
+await once(server, "listening").catch((error) => {
+  console.error(`can't listen on port ${PORT}: ${error.message}. PORT chooses another`);
+  process.exit(1);
+});
 console.log(`the playlist is at http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
