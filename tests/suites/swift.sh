@@ -11,7 +11,7 @@ swift_tests() {
     local output status=0
     output=$(mktemp)
     POKE_SERVER=$(realpath "$CARGO_TARGET_DIR/release/poke-server") swift test --package-path client/swift -j 2 2>&1 | tee "$output" || status=$?
-    awk '/^. Test run with [0-9]+ tests/ { p = $5 } /^. Test .* failed after/ { f++ }
+    awk '/^[^ ]+ Test run with [0-9]+ tests/ { p = $5; next } /^[^ ]+ Test .* failed after/ { f++ }
          END { print "passed", p - f; if (f) print "failed", f, "see the log" }' "$output" >>"$RESULTS"
     [ "$status" -eq 0 ] || grep -q '^failed' "$RESULTS" || echo "failed 1 swift test (exit code $status)" >>"$RESULTS"
     rm -f "$output"
