@@ -2,8 +2,8 @@ import dev.poke.Interest
 import dev.poke.PokeClient
 import dev.poke.PokeEvent
 import dev.poke.SavedPosition
-import java.io.File
 import kotlinx.serialization.json.Json
+import java.io.File
 
 /** Goes on where an earlier run has stopped, whatever happened meanwhile: reconnect [DOMAIN] [FILTER] */
 suspend fun main(args: Array<String>) {

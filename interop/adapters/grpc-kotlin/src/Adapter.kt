@@ -21,8 +21,6 @@ import io.grpc.Status
 import io.grpc.StatusException
 import io.grpc.protobuf.StatusProto
 import io.grpc.stub.MetadataUtils
-import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.TimeUnit
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -43,6 +41,8 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.longOrNull
 import kotlinx.serialization.json.put
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.TimeUnit
 
 /** The adapter of grpc-kotlin's plain stubs over Netty. See interop/README.md. */
 fun main() {

@@ -6,9 +6,6 @@ import dev.poke.PokeException
 import dev.poke.Protocol
 import dev.poke.SavedPosition
 import dev.poke.encodedSize
-import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.CopyOnWriteArrayList
-import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -29,11 +26,18 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.longOrNull
 import kotlinx.serialization.json.put
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.CopyOnWriteArrayList
+import kotlin.time.Duration.Companion.milliseconds
 
 /** The adapter of the Kotlin SDK, over gRPC or, with the argument `web`, over gRPC-Web. See interop/README.md. */
 fun main(args: Array<String>) {
     val adapter = Adapter(if ("web" in args) Protocol.GRPC_WEB else Protocol.GRPC)
-    say(buildJsonObject { put("ready", true); put("version", "multicast-poke 0.1.0, Kotlin ${KotlinVersion.CURRENT}, JVM ${Runtime.version()}") })
+    say(
+        buildJsonObject {
+            put("ready", true); put("version", "multicast-poke 0.1.0, Kotlin ${KotlinVersion.CURRENT}, JVM ${Runtime.version()}")
+        },
+    )
     runBlocking(Dispatchers.Default) {
         generateSequence(::readLine).forEach { line -> launch { adapter.answer(Json.parseToJsonElement(line).jsonObject) } }
     }
@@ -131,7 +135,8 @@ private class Subscription(private val name: String, val client: PokeClient, pri
     }
 
     fun listen(interests: List<JsonObject>) {
-        val positions = interests.filter { "position" in it }.map { Json.decodeFromJsonElement<SavedPosition>(JsonObject(it - "latest")) }
+        val saved = interests.filter { "position" in it }.map { JsonObject(it - "latest") }
+        val positions = saved.map { Json.decodeFromJsonElement<SavedPosition>(it) }
         val isLatest = interests.any { it["latest"] == JsonPrimitive(true) }
         val part = Part(interests.map(::interest))
         parts += part

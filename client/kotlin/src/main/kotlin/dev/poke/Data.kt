@@ -5,9 +5,6 @@ import com.google.protobuf.NullValue
 import com.google.protobuf.Struct
 import com.google.protobuf.Value
 import dev.poke.v1.PublishRequest
-import java.math.BigDecimal
-import kotlin.math.abs
-import kotlin.math.floor
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -15,6 +12,9 @@ import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.booleanOrNull
+import java.math.BigDecimal
+import kotlin.math.abs
+import kotlin.math.floor
 
 /** How typed data is read and written unless a call says otherwise: keys that a type doesn't know are passed over. */
 public val PokeJson: Json = Json { ignoreUnknownKeys = true }

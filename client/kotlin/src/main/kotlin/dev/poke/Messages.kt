@@ -3,8 +3,6 @@ package dev.poke
 import dev.poke.v1.Ended
 import dev.poke.v1.Gap
 import dev.poke.v1.Heartbeat
-import dev.poke.v1.Outcome as WireOutcome
-import dev.poke.v1.GapReason as WireGapReason
 import dev.poke.v1.Poke
 import dev.poke.v1.Reconnect
 import dev.poke.v1.ReconnectReason
@@ -16,6 +14,8 @@ import dev.poke.v1.Welcome
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.Instant
+import dev.poke.v1.GapReason as WireGapReason
+import dev.poke.v1.Outcome as WireOutcome
 
 /** What a server without a heartbeat interval is taken to have. */
 private val DEFAULT_HEARTBEAT = 20.seconds

@@ -1,10 +1,10 @@
 package dev.poke
 
-import kotlin.time.Duration
-import kotlin.time.Instant
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.decodeFromJsonElement
+import kotlin.time.Duration
+import kotlin.time.Instant
 
 /** What a [PokeClient] tells. More kinds can come: give `when` an `else`. */
 public sealed interface PokeEvent {

@@ -11,7 +11,8 @@ import kotlin.time.Duration
 public enum class Code {
     OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED,
     RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,
-    UNAUTHENTICATED;
+    UNAUTHENTICATED,
+    ;
 
     internal companion object {
         fun of(number: Int): Code = entries.getOrElse(number) { UNKNOWN }

@@ -2,13 +2,13 @@ package dev.poke
 
 import dev.poke.v1.EndInterestRequest
 import dev.poke.v1.PublishRequest
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.withTimeoutOrNull
+import kotlinx.serialization.json.JsonElement
 import java.security.SecureRandom
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.seconds
-import kotlinx.coroutines.delay
-import kotlinx.coroutines.withTimeoutOrNull
-import kotlinx.serialization.json.JsonElement
 
 /** The shortest time that one attempt gets, unless less is left. */
 private val SHORTEST_ATTEMPT = 1.seconds

@@ -192,7 +192,7 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
 
     /** Nothing is left for this reader, and nothing will come. */
     fun isDone(reader: Reader): Boolean =
-        isOver && outbox.none { reader in it.readers } || reader in readers && interests.heldBy(reader).isEmpty()
+        outbox.none { reader in it.readers } && (isOver || interests.heldBy(reader).isEmpty())
 
     /** There is no more of this interest. With the last one everything is over. */
     fun finish(interest: Interest) {

@@ -1,12 +1,12 @@
 package dev.poke
 
-import com.google.protobuf.Duration as WireDuration
 import kotlin.random.Random
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.nanoseconds
 import kotlin.time.Duration.Companion.seconds
+import com.google.protobuf.Duration as WireDuration
 
 /** A time on a clock that counts sleep, from any start. [NEVER] is after each of them. */
 internal typealias Moment = Duration

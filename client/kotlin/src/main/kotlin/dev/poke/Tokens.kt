@@ -1,8 +1,8 @@
 package dev.poke
 
-import kotlin.coroutines.cancellation.CancellationException
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
+import kotlin.coroutines.cancellation.CancellationException
 
 /** Bearer tokens: none, one for ever, or from a provider that is asked again when one is no longer accepted. */
 internal class Tokens(

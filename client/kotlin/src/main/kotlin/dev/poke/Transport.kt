@@ -1,10 +1,10 @@
 package dev.poke
 
+import com.connectrpc.AnyError
 import com.connectrpc.Codec
 import com.connectrpc.ConnectErrorDetail
 import com.connectrpc.ConnectException
 import com.connectrpc.ErrorDetailParser
-import com.connectrpc.AnyError
 import com.connectrpc.MethodSpec
 import com.connectrpc.ProtocolClientConfig
 import com.connectrpc.ResponseMessage
@@ -21,6 +21,22 @@ import dev.poke.v1.PublishRequest
 import dev.poke.v1.PublishResponse
 import dev.poke.v1.SubscribeRequest
 import dev.poke.v1.SubscribeResponse
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+import okhttp3.ConnectionPool
+import okhttp3.Dispatcher
+import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
+import okhttp3.Interceptor
+import okhttp3.OkHttpClient
+import okhttp3.Response
+import okhttp3.ResponseBody.Companion.asResponseBody
+import okio.Buffer
+import okio.BufferedSource
+import okio.ByteString.Companion.toByteString
+import okio.ForwardingSource
+import okio.Source
+import okio.buffer
 import java.io.EOFException
 import java.io.IOException
 import java.net.NoRouteToHostException
@@ -34,23 +50,7 @@ import javax.net.ssl.SSLPeerUnverifiedException
 import kotlin.reflect.KClass
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.flow
-import okhttp3.ConnectionPool
-import okhttp3.Dispatcher
-import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
-import okhttp3.Interceptor
-import okhttp3.OkHttpClient
 import okhttp3.Protocol as HttpProtocol
-import okhttp3.Response
-import okhttp3.ResponseBody.Companion.asResponseBody
-import okio.Buffer
-import okio.BufferedSource
-import okio.ByteString.Companion.toByteString
-import okio.ForwardingSource
-import okio.Source
-import okio.buffer
 
 /** What is spoken with the server. */
 public enum class Protocol {

@@ -1,12 +1,8 @@
 package dev.poke
 
-import com.google.protobuf.Duration as WireDuration
 import com.google.protobuf.duration
 import dev.poke.v1.EndInterestRequest
 import dev.poke.v1.EndInterestResponse
-import dev.poke.v1.GapReason as WireGapReason
-import dev.poke.v1.Outcome as WireOutcome
-import dev.poke.v1.Position as WirePosition
 import dev.poke.v1.PublishRequest
 import dev.poke.v1.PublishResponse
 import dev.poke.v1.ReconnectReason
@@ -27,10 +23,6 @@ import dev.poke.v1.rejected
 import dev.poke.v1.subscribeResponse
 import dev.poke.v1.subscribed
 import dev.poke.v1.welcome
-import kotlin.time.Duration
-import kotlin.time.Duration.Companion.milliseconds
-import kotlin.time.Duration.Companion.seconds
-import kotlin.test.assertEquals
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
@@ -47,6 +39,14 @@ import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.currentTime
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.withTimeoutOrNull
+import kotlin.test.assertEquals
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import com.google.protobuf.Duration as WireDuration
+import dev.poke.v1.GapReason as WireGapReason
+import dev.poke.v1.Outcome as WireOutcome
+import dev.poke.v1.Position as WirePosition
 
 /** Plays a scripted server to a real client, on a clock that stands still while nobody waits. */
 internal fun peerTest(body: suspend Peer.() -> Unit) = runTest { Peer(this).body() }

@@ -1,13 +1,13 @@
 package dev.poke
 
-import dev.poke.v1.GapReason as WireGapReason
-import dev.poke.v1.Outcome as WireOutcome
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
+import dev.poke.v1.GapReason as WireGapReason
+import dev.poke.v1.Outcome as WireOutcome
 
 /** Make before break: the server asks to move, or the set of interests changes. */
 internal class ReplaceTest {
@@ -139,7 +139,8 @@ internal class ReplaceTest {
     @Test
     fun `a change before the first stream is live, and before an announced gap, waits for it`() = peerTest {
         val client = client()
-        val pokes = listen(client.pokes(listOf(filter("a")), positions = listOf(SavedPosition("D", "a", position = Position("old", 5)))))
+        val pokes =
+            listen(client.pokes(listOf(filter("a")), positions = listOf(SavedPosition("D", "a", position = Position("old", 5)))))
         val old = call()
         listen(client, "b")
         assertTrue(isQuietFor(3.seconds))

@@ -1,21 +1,21 @@
 package dev.poke
 
 import com.google.protobuf.value
-import dev.poke.v1.GapReason as WireGapReason
-import dev.poke.v1.Outcome as WireOutcome
 import dev.poke.v1.SubscribeResponse
 import dev.poke.v1.ended
-import dev.poke.v1.poke as wirePoke
 import dev.poke.v1.subscribeResponse
-import kotlin.test.Test
-import kotlin.test.assertEquals
-import kotlin.test.assertTrue
-import kotlinx.coroutines.flow.take
-import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.take
+import kotlinx.coroutines.flow.toList
 import kotlinx.serialization.json.Json
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import dev.poke.v1.GapReason as WireGapReason
+import dev.poke.v1.Outcome as WireOutcome
+import dev.poke.v1.poke as wirePoke
 
 /** Resume by position, and what is dropped because it has been seen. */
 internal class ResumeTest {
@@ -114,7 +114,8 @@ internal class ResumeTest {
             assertEquals(mapOf<String, Long?>("a" to 7, "b" to 0), call().asks)
         }
         val customer = SavedPosition("D", "a", Audience.CUSTOMER, Position("e", Long.MIN_VALUE))
-        val json = """{"domain":"D","filter":"a","audience":"customer","position":{"epoch":"e","sequence":"-9223372036854775808"}}"""
+        val position = """{"epoch":"e","sequence":"-9223372036854775808"}"""
+        val json = """{"domain":"D","filter":"a","audience":"customer","position":$position}"""
         assertEquals(json, Json.encodeToString(customer))
         assertEquals(customer, Json.decodeFromString(json))
     }

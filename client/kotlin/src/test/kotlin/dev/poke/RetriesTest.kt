@@ -1,6 +1,7 @@
 package dev.poke
 
 import dev.poke.v1.ReconnectReason
+import kotlinx.coroutines.delay
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNotEquals
@@ -9,7 +10,6 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
-import kotlinx.coroutines.delay
 
 /** The one rule about errors: what is retried, when, and what is final. */
 internal class RetriesTest {
@@ -18,7 +18,8 @@ internal class RetriesTest {
         val (pokes, call) = start("a")
         call.fail(refusal(Code.PERMISSION_DENIED, "NOT_YOURS"))
         val error = pokes.nextOrEnd() as PokeException
-        assertEquals(Triple(PokeException.Kind.REFUSED, Code.PERMISSION_DENIED, "NOT_YOURS"), Triple(error.kind, error.code, error.reason))
+        assertEquals(PokeException.Kind.REFUSED, error.kind)
+        assertEquals(Code.PERMISSION_DENIED to "NOT_YOURS", error.code to error.reason)
         assertEquals("the server refused: NOT_YOURS", error.message)
         assertEquals("over", pokes.next())
         assertTrue(isQuietFor(1.minutes))

@@ -1,19 +1,10 @@
 package dev.poke
 
-import java.util.concurrent.TimeUnit
-import kotlin.test.Test
-import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
-import kotlin.test.assertTrue
-import kotlin.time.Duration
-import kotlin.time.Duration.Companion.milliseconds
-import kotlin.time.Duration.Companion.seconds
-import kotlin.time.TimeSource
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
-import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.channels.ReceiveChannel
 import kotlinx.coroutines.delay
@@ -30,6 +21,15 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import okhttp3.tls.HandshakeCertificates
 import okhttp3.tls.HeldCertificate
+import java.util.concurrent.TimeUnit
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertTrue
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
 
 /** Against the real server: what the SDK promises to applications. */
 internal class ServerTest {
@@ -302,11 +302,14 @@ internal class ServerTest {
                 client.publish("PLAYLIST", "ages", number)
                 delay(50)
             }
-            assertEquals(List(160) { it }, List(160) {
-                val event = pokes.next<PokeEvent>()
-                if (event is PokeEvent.Reconnecting) throw AssertionError("$event")
-                if (event is PokeEvent.Poke) event.decode<Int>() else pokes.next<PokeEvent.Poke>().decode<Int>()
-            })
+            assertEquals(
+                List(160) { it },
+                List(160) {
+                    val event = pokes.next<PokeEvent>()
+                    if (event is PokeEvent.Reconnecting) throw AssertionError("$event")
+                    if (event is PokeEvent.Poke) event.decode<Int>() else pokes.next<PokeEvent.Poke>().decode<Int>()
+                },
+            )
             assertTrue(server.metric("poke_streams_opened_total") >= 3)
         }
     }

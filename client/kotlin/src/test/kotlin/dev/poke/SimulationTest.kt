@@ -1,15 +1,14 @@
 package dev.poke
 
-import dev.poke.v1.GapReason as WireGapReason
-import dev.poke.v1.Outcome as WireOutcome
 import dev.poke.v1.SubscribeRequest
 import dev.poke.v1.SubscribeResponse
-import dev.poke.v1.SubscribeResponse.EventCase
 import kotlin.random.Random
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlin.time.Duration.Companion.seconds
+import dev.poke.v1.GapReason as WireGapReason
+import dev.poke.v1.Outcome as WireOutcome
 
 private val SPREAD = 5.seconds
 private const val RUNS = 1000
@@ -79,7 +78,8 @@ private class Server {
             val outcome = if (reason != null) WireOutcome.OUTCOME_GAP else WireOutcome.OUTCOME_RECOVERED
             call.queue += subscribed(interest.filter, position(start), outcome)
             if (reason != null) call.queue += gap(interest.filter, reason, position(start))
-            call.queue += retained.filter { it.first == interest && it.second > start }.map { poke(interest.filter, position(it.second)) }
+            val history = retained.filter { it.first == interest && it.second > start }
+            call.queue += history.map { poke(interest.filter, position(it.second)) }
             call.interests += interest
         }
         calls[id] = call
@@ -100,9 +100,9 @@ private class Server {
 
     /** What the call has not got of the interest is dropped, and a gap says so. No checkpoint passes a hole. */
     fun lag(call: Serving, interest: Interest) {
-        val isBeginning = call.queue.any { it.eventCase == EventCase.SUBSCRIBED && it.subscribed.interest.filter == interest.filter }
+        val isBeginning = call.queue.any { it.hasSubscribed() && it.subscribed.interest.filter == interest.filter }
         if (call.epoch != epoch || interest !in call.interests || isBeginning) return
-        call.queue.removeAll { it.eventCase == EventCase.HEARTBEAT || it.eventCase == EventCase.POKE && it.poke.filter == interest.filter }
+        call.queue.removeAll { it.hasHeartbeat() || (it.hasPoke() && it.poke.filter == interest.filter) }
         call.queue += gap(interest.filter, WireGapReason.GAP_REASON_LAGGED, position(head))
     }
 }
@@ -201,7 +201,7 @@ private class World(private val random: Random) {
 
     private fun deliver(id: CallId, call: Serving) {
         val message = call.queue.removeFirstOrNull() ?: return
-        if (message.eventCase == EventCase.RECONNECT) call.isAnnounced = true
+        if (message.hasReconnect()) call.isAnnounced = true
         state.onMessage(now, id, message)
     }
 

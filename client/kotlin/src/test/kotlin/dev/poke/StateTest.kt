@@ -1,6 +1,5 @@
 package dev.poke
 
-import com.google.protobuf.Any as WireAny
 import com.google.protobuf.ByteString
 import dev.poke.Remedy.GIVE_UP
 import dev.poke.Remedy.REFRESH_TOKEN
@@ -18,6 +17,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
+import com.google.protobuf.Any as WireAny
 
 /** The state alone, with loaded dice: every wait is as long as it can be. */
 internal class StateTest {

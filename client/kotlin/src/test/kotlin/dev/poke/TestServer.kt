@@ -59,7 +59,8 @@ internal class TestServer(vararg settings: Pair<String, String>, address: String
     /** The sum of a metric's series. */
     fun metric(name: String): Double {
         val text = URI("http://$admin/metrics").toURL().readText()
-        return text.lines().filter { it.startsWith("$name ") || it.startsWith("$name{") }.sumOf { it.substringAfterLast(' ').toDouble() }
+        val series = text.lines().filter { it.startsWith("$name ") || it.startsWith("$name{") }
+        return series.sumOf { it.substringAfterLast(' ').toDouble() }
     }
 
     fun metricBecomes(name: String, value: Double) {
