@@ -43,7 +43,7 @@
 // server's configuration says who may publish and end, and who may listen: everyone, who is authenticated, or whose token
 // grants the interest. A call whose credentials don't hold is refused, even where none are needed; so are Publish and
 // EndInterest without the right to them. An interest that may not be listened to is rejected by its event, while the
-// others go on.
+// others go on. A server that is set up with neither keys nor issuers, as in development, looks at no credentials.
 //
 // Before a token expires its stream gets Reconnect, RECONNECT_REASON_TOKEN_EXPIRING. At its end the stream ends with
 // UNAUTHENTICATED, TOKEN_EXPIRED, and nothing is delivered after that. If rights are withdrawn, a live interest is
