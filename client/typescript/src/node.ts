@@ -5,6 +5,7 @@ import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { PokeClient } from "./client.js";
 import type { Connection } from "./connection.js";
+import { checkText } from "./data.js";
 import { PokeError } from "./error.js";
 import { CONNECT_WITHIN } from "./numbers.js";
 import type { ClientOptions } from "./options.js";
@@ -33,7 +34,7 @@ const STREAM_WINDOW = 256 * 1024;
 export function createClient(url: string, options: NodeOptions = {}): PokeClient {
   const { transport, tls } = options;
   if (transport) return new PokeClient(() => ({ wire: overTransport(transport) }), options);
-  const path = url.startsWith("unix:") ? url.slice(5) : undefined;
+  const path = checkText(url, "url").startsWith("unix:") ? url.slice(5) : undefined;
   const origin = path === undefined ? checkUrl(url) : "http://localhost";
   if (path === "") throw new PokeError("INVALID_ARGUMENT", "unix: needs the path of a socket");
   return new PokeClient(() => connect(origin, path, tls), options);
@@ -59,10 +60,11 @@ function checkUrl(text: string): string {
 function connect(origin: string, path: string | undefined, tls: SecureClientSessionOptions | undefined): Connection {
   let session: ClientHttp2Session | undefined;
   let opening: Promise<ClientHttp2Session> | undefined;
+  const closing = new AbortController();
   const ready = async () => {
     if (session && !session.closed && !session.destroyed) return session;
     const createConnection = path === undefined ? {} : { createConnection: () => net.connect(path) };
-    opening ??= open(origin, { ...tls, ...createConnection }).finally(() => {
+    opening ??= open(origin, { ...tls, ...createConnection }, closing.signal).finally(() => {
       opening = undefined;
     });
     session = await opening;
@@ -77,19 +79,19 @@ function connect(origin: string, path: string | undefined, tls: SecureClientSess
     notifyResponseByteRead() {},
   };
   const http = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => pool });
-  const close = () => {
-    session?.destroy();
-    opening?.then((session) => session.destroy()).catch(() => {});
-  };
-  return { wire: grpc(origin, telling(http), "grpc"), close };
+  return { wire: grpc(origin, telling(http), "grpc"), close: () => closing.abort() };
 }
 
-function open(origin: string, options: SecureClientSessionOptions): Promise<ClientHttp2Session> {
+/** `closing` ends it, also while it opens. */
+function open(origin: string, options: SecureClientSessionOptions, closing: AbortSignal): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = http2.connect(origin, { ...options, settings: { initialWindowSize: STREAM_WINDOW } });
+    const destroy = () => session.destroy();
+    closing.addEventListener("abort", destroy);
     const timer = setTimeout(() => session.destroy(new Error("the connection took too long")), CONNECT_WITHIN);
     session.on("error", reject);
     session.once("close", () => {
+      closing.removeEventListener("abort", destroy);
       clearTimeout(timer);
       reject(new Error("the connection was closed"));
     });
@@ -101,8 +103,9 @@ function open(origin: string, options: SecureClientSessionOptions): Promise<Clie
   });
 }
 
-/** Node's codes for a certificate or a handshake that is no good: it lasts until somebody sets up one of the two sides otherwise. */
-const INSECURE = /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_|INVALID_|PATH_|ERR_TLS|ERR_SSL)/;
+/** Node's codes for a certificate, a key or a handshake that is no good: it lasts until somebody sets up one of the two sides otherwise. */
+const INSECURE =
+  /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_|INVALID_|PATH_|ERR_TLS|ERR_SSL|ERR_OSSL|ERR_INVALID_ARG)/;
 
 /** There is no connection. A publish that can't be secure wasn't sent; a stream waits until that is mended. */
 function refuse(cause: Error & { code?: string }): never {

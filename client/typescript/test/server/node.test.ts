@@ -27,6 +27,36 @@ describe.skipIf(!process.env.POKE_BIN_DIR)("Node alone", () => {
     await vi.waitFor(() => expect(events.map(({ type }) => type)).toContain("reconnecting"));
   });
 
+  test("a certificate of one's own that can't be read is told at once", async () => {
+    const client = createClient("https://localhost:1", { tls: { cert: "none", key: "none" } });
+    cleanups.push(() => client.close());
+    const error = await client.publish(A).catch((error) => error);
+    expect(error).toMatchObject({ code: "UNAVAILABLE", isFinal: true });
+    expect(error.message).toMatch(/no secure connection/);
+  });
+
+  test("close ends a connection that is being opened", async () => {
+    const sockets: net.Socket[] = [];
+    const silent = net.createServer((socket) => void sockets.push(socket.on("error", () => {}))).listen(0, "127.0.0.1");
+    cleanups.push(() => silent.close());
+    await vi.waitFor(() => expect(silent.listening).toBe(true));
+    const client = createClient(`https://127.0.0.1:${(silent.address() as net.AddressInfo).port}`);
+    const published = client.publish(A).catch(({ code }) => code);
+    await vi.waitFor(() => expect(sockets).toHaveLength(1));
+    sockets[0]?.resume();
+    client.close();
+    expect(await published).toBe("CANCELLED");
+    await vi.waitFor(() => expect(sockets[0]?.closed).toBe(true));
+  });
+
+  test("what is no address is refused as such", () => {
+    // Such as a variable of the environment that isn't set.
+    for (const url of [undefined, null, "", "poke.example.com", "http://h/path", "http://me:secret@h"]) {
+      const make = () => createClient(url as string);
+      expect(make, String(url)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+  });
+
   test("a UNIX socket", async () => {
     const folder = mkdtempSync(join(tmpdir(), "poke-sdk-"));
     cleanups.push(() => rmSync(folder, { recursive: true }));
