@@ -1,7 +1,7 @@
 import { checkText, refuse } from "./data.js";
 import { keyOf, type Start } from "./interests.js";
 import type { ListenOptions } from "./options.js";
-import type { Interest, Position } from "./types.js";
+import type { Interest, Position, SavedPosition } from "./types.js";
 
 /**
  * What a program wants to listen to, each once, in copies that nobody changes.
@@ -10,9 +10,12 @@ import type { Interest, Position } from "./types.js";
  */
 export function checkWanted(
   interests: Interest | readonly Interest[],
-  { positions = [], latest }: ListenOptions,
+  { positions, latest }: ListenOptions,
 ): [Interest, Start][] {
-  const saved = new Map(positions.map((one, at) => [keyOf(one), checkPosition(one.position, `positions[${at}].position`)]));
+  // Where nothing was saved yet, most stores say null.
+  const list: readonly SavedPosition[] = positions ?? [];
+  if (!Array.isArray(list)) refuse("positions", "must be a list");
+  const saved = new Map(list.map((one, at) => checkSaved(one, `positions[${at}]`)));
   const wanted = new Map<string, [Interest, Start]>();
   for (const [at, one] of [interests].flat().entries()) {
     const interest = checkInterest(one, `interests[${at}]`);
@@ -27,6 +30,10 @@ function checkInterest(interest: Interest, path: string): Interest {
   const audience = interest.audience ?? "everyone";
   if (audience !== "everyone" && audience !== "customer") refuse(`${path}.audience`, `must be "everyone" or "customer"`);
   return Object.freeze(audience === "customer" ? { domain, filter, audience } : { domain, filter });
+}
+
+function checkSaved(saved: SavedPosition, path: string): [string, Position] {
+  return [keyOf(checkInterest(saved, path)), checkPosition(saved.position, `${path}.position`)];
 }
 
 function checkPosition(position: Position, path: string): Position {

@@ -256,6 +256,9 @@ describe("a loop over pokes", () => {
     await throws(A, { positions: [{ ...A, position: { epoch: "e", sequence: "1.5" } }] }).toThrow(
       /positions\[0\].position.sequence/,
     );
+    await throws(A, { positions: "[]" }).toMatchObject({ code: "INVALID_ARGUMENT", message: "positions must be a list" });
+    await throws(A, { positions: [null] }).toThrow(/positions\[0\].domain must be text/);
+    await throws(A, { signal: "stop" }).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(() => client.listen(null as unknown as Interest, {})).toThrow(PokeError);
     listen(A);
     await goLive();
@@ -295,6 +298,13 @@ describe("positions", () => {
     const [a, b] = peer.newest.request.subscriptions;
     expect(a.start).toEqual({ case: "after", value: { epoch: "e", sequence: 1n } });
     expect(b).toMatchObject({ interest: { audience: 1 }, start: { case: "after" } });
+  });
+
+  test("where none were saved yet, null is none", async () => {
+    const heard: string[] = [];
+    client.listen(A, { onEvent: (event) => heard.push(short(event)) }, { positions: JSON.parse("null") });
+    await goLive();
+    expect(heard).toEqual(["connected", "live a"]);
   });
 
   test("latest asks for the newest poke", async () => {
@@ -448,6 +458,39 @@ describe("tokens", () => {
     expect(peer.calls.map(({ token }) => token)).toEqual(["Bearer t", "Bearer t"]);
   });
 
+  test("who gives up leaves the fetch to those who still wait for it, and the last one ends it", async () => {
+    const signals: AbortSignal[] = [];
+    let give = (_token: string) => {};
+    setUp({
+      token: ({ signal }) =>
+        new Promise((resolve, reject) => {
+          give = resolve;
+          signals.push(signal);
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    const { heard } = listen(A);
+    await pass(100);
+    const abort = new AbortController();
+    const published = client.publish(A, { signal: abort.signal }).catch(({ code }) => code);
+    await pass(0);
+    abort.abort();
+    expect(await published).toBe("CANCELLED");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    give("t");
+    await pass(0);
+    peer.newest.accept();
+    await pass(0);
+    expect(heard).toEqual(["connected", "live a"]);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  test("one that is neither text nor a function is refused", () => {
+    for (const token of [7, null, Promise.resolve("t")]) {
+      expect(() => new PokeClient(peer.connect, { token: token as unknown as string })).toThrow(/token must be text/);
+    }
+  });
+
   test("one that is no header is refused without being repeated", async () => {
     setUp({ token: "a\nsecret" });
     const error = await client.publish(A).catch((error) => error);
@@ -525,6 +568,7 @@ describe("publish and end", () => {
 
   test("data without a form on the wire is refused before anything is sent", async () => {
     await expect(client.publish({ ...A, data: { a: Number.NaN } })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(client.publish(undefined as unknown as Interest)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await expect(client.publish({ ...A, customerId: null as unknown as string })).rejects.toThrow(/customerId must be text/);
     expect(peer.calls).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { checkWanted } from "./arguments.js";
 import { type Connection, Connections } from "./connection.js";
+import { refuse } from "./data.js";
 import { PokeError } from "./error.js";
 import { PokeService, type Position as WirePosition } from "./gen/poke/v1/poke_pb.js";
 import { PokeIterator, type Subscribe, toHandlers } from "./listen.js";
@@ -112,6 +113,7 @@ export class PokeClient {
     const { signal } = options;
     return (wake) => {
       this.#checkOpen();
+      if (signal && typeof signal.addEventListener !== "function") refuse("signal", "must be an AbortSignal");
       const listener = this.#stream.listen(checkWanted(interests, options), wake);
       const leave = () => {
         signal?.removeEventListener("abort", leave);

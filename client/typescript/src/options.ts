@@ -30,7 +30,7 @@ export interface ListenOptions {
   /** Start with the newest poke that the server keeps. It counts for the first who listens to an interest. */
   latest?: boolean | undefined;
   /** Go on where an earlier process has stopped: what `positions()` said there. It counts for the first, as `latest`. */
-  positions?: readonly SavedPosition[] | undefined;
+  positions?: readonly SavedPosition[] | null | undefined;
 }
 
 /** What a program does about each event. */

@@ -1,3 +1,4 @@
+import { refuse } from "./data.js";
 import { PokeError, remedyOf } from "./error.js";
 import { type Clock, orAborted } from "./time.js";
 
@@ -7,12 +8,14 @@ export type TokenProvider = (options: { signal: AbortSignal }) => Promise<string
 /** The tokens of a client: none, the same for ever, or from a provider. */
 export class Tokens {
   #newest: { token: string; at: number } | undefined;
-  #fetching: { token: Promise<string>; abort: AbortController } | undefined;
+  #fetching: { token: Promise<string>; abort: AbortController; waiting: number } | undefined;
 
   readonly #source: string | TokenProvider | undefined;
   readonly #clock: Clock;
 
+  /** @throws PokeError INVALID_ARGUMENT for what is neither text nor a function. */
   constructor(source: string | TokenProvider | undefined, clock: Clock) {
+    if (!["undefined", "string", "function"].includes(typeof source)) refuse("token", "must be text or a function");
     this.#source = source;
     this.#clock = clock;
   }
@@ -43,12 +46,14 @@ export class Tokens {
     if (this.#newest && (stale === undefined || this.#newest.at > stale)) return this.#newest.token;
     this.#fetching ??= this.#fetch(this.#source);
     const fetching = this.#fetching;
+    fetching.waiting += 1;
     try {
       return await orAborted(signal, fetching.token);
     } finally {
-      // Also one that hangs: the next call asks again.
+      // Also one that hangs: the next call asks again. Others may still hope for it.
       if (this.#fetching === fetching) this.#fetching = undefined;
-      fetching.abort.abort();
+      fetching.waiting -= 1;
+      if (fetching.waiting === 0) fetching.abort.abort();
     }
   }
 
@@ -64,7 +69,10 @@ export class Tokens {
         throw new PokeError("UNAVAILABLE", "no token to be had", { cause });
       }
     };
-    return { token: fetched(), abort };
+    const token = fetched();
+    // Whoever waited may be gone when it fails.
+    token.catch(() => {});
+    return { token, abort, waiting: 0 };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Backoff, fairDice } from "./backoff.js";
 import type { Connections, Line } from "./connection.js";
-import { checkText, toValue } from "./data.js";
+import { checkText, refuse, toValue } from "./data.js";
 import { PokeError, remedyOf, Unreadable } from "./error.js";
 import { DEADLINE, LONGEST_DURATION, SHORTEST_ATTEMPT } from "./numbers.js";
 import type { CallOptions, Publish } from "./options.js";
@@ -82,7 +82,9 @@ export class Caller {
 }
 
 /** @throws PokeError INVALID_ARGUMENT for data without a form on the wire. */
-export function toRequest({ domain, filter, data, customerId, idempotencyKey }: Publish) {
+export function toRequest(poke: Publish) {
+  if (typeof poke !== "object" || poke === null) refuse("poke", "must have a domain and a filter");
+  const { domain, filter, data, customerId, idempotencyKey } = poke;
   return {
     domain: checkText(domain, "domain"),
     filter: checkText(filter, "filter"),

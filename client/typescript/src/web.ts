@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { PokeClient } from "./client.js";
+import { checkText } from "./data.js";
 import { PokeError } from "./error.js";
 import type { ClientOptions } from "./options.js";
 import type { Device } from "./stream.js";
@@ -21,7 +22,7 @@ export interface WebOptions extends ClientOptions {
  */
 export function createClient(url: string, options: WebOptions = {}): PokeClient {
   const { fetch = (...args) => globalThis.fetch(...args), transport } = options;
-  const wire = transport ? overTransport(transport) : grpc(checkUrl(url), overFetch(fetch), "grpc-web");
+  const wire = transport ? overTransport(transport) : grpc(checkUrl(checkText(url, "url")), overFetch(fetch), "grpc-web");
   return new PokeClient(() => ({ wire }), options, typeof document === "undefined" ? undefined : page);
 }
 
