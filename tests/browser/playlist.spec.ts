@@ -94,7 +94,7 @@ test("offline says so, keeps edits, and catches up when it is back", async ({ on
   await expect(one.getByRole("status").filter({ hasText: "Offline." })).toBeVisible();
   await add(one, "Written offline");
   await shows(one, [...SONGS, "Written offline"]);
-  await expect(one.getByText("1 change of yours will be saved")).toBeVisible();
+  await expect(one.getByText("1 change waits to be saved")).toBeVisible();
   await two.getByRole("button", { name: "Remove So What" }).click();
 
   await one.context().setOffline(false);
@@ -131,10 +131,22 @@ test("kill -9 of the back end: nothing that was stored is lost, what wasn't is s
   await shows(two, [...SONGS, "Stored"]);
   await playlist.kill();
   await add(one, "Not stored yet");
-  await expect(one.getByText("1 change of yours will be saved")).toBeVisible();
+  await expect(one.getByText("1 change waits to be saved")).toBeVisible();
   await playlist.restart();
   await shows(two, [...SONGS, "Stored", "Not stored yet"]);
-  await expect(one.getByText("will be saved")).toBeHidden();
+  await expect(one.getByText("to be saved")).toBeHidden();
+});
+
+test("an edit that is refused is taken back, and says why", async ({ playlist, one }) => {
+  for (let song = SONGS.length; song < 200; song++) {
+    const track = { id: `song-${song + 1}`, title: `Song ${song + 1}`, artist: "Somebody" };
+    await playlist.edit({ type: "add", id: `edit-${song}`, track, after: null });
+  }
+  await expect(one.locator("ol .title")).toHaveCount(200);
+  await add(one, "One too many");
+  await expect(one.getByRole("alert")).toHaveText("Your last change was taken back: a playlist has at most 200 songs.");
+  await expect(one.getByRole("alert")).toBeInViewport();
+  await expect(one.locator("ol .title")).toHaveCount(200);
 });
 
 for (const colorScheme of ["light", "dark"] as const) {

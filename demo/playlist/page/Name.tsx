@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-/** The playlist's name, which can be written over: Enter keeps it, Escape takes it back. */
+/** The playlist's name, which can be written over: Enter keeps it, Escape takes it back. A long one wraps. */
 export function Name({ name, rename }: { name: string; rename: (name: string) => void }) {
   const [draft, setDraft] = useState<string>();
   const keep = () => {
@@ -10,14 +10,18 @@ export function Name({ name, rename }: { name: string; rename: (name: string) =>
   };
   return (
     <h1>
-      <input
+      <textarea
+        rows={1}
         aria-label="Playlist name"
         value={draft ?? name}
         maxLength={120}
-        onChange={(event) => setDraft(event.target.value)}
+        onChange={(event) => setDraft(event.target.value.replaceAll("\n", " "))}
         onBlur={keep}
         onKeyDown={(event) => {
-          if (event.key === "Enter") event.currentTarget.blur();
+          if (event.key === "Enter") {
+            event.preventDefault();
+            event.currentTarget.blur();
+          }
           if (event.key === "Escape") setDraft(undefined);
         }}
       />

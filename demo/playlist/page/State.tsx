@@ -13,15 +13,13 @@ interface Props {
 export function State({ status, error, unsaved, isUnreachable }: Props) {
   const isOnline = useSyncExternalStore(watchNetwork, () => navigator.onLine);
   const { state, words } = describe(isOnline, status, error);
-  const changes = unsaved === 1 ? "1 change" : `${unsaved} changes`;
+  const waiting = unsaved === 1 ? "1 change waits to be saved." : `${unsaved} changes wait to be saved.`;
   return (
     <p role="status" className="state" data-state={state}>
       <span className="dot" aria-hidden="true" />
       <span>
         {words}
-        {unsaved > 0 &&
-          (isUnreachable || !isOnline) &&
-          ` ${changes} of yours will be saved when the playlist can be reached.`}
+        {unsaved > 0 && (isUnreachable || !isOnline) && ` ${waiting}`}
       </span>
     </p>
   );
