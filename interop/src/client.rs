@@ -46,7 +46,7 @@ pub(crate) enum Kind {
 pub(crate) struct Folders {
     /// The repository.
     pub(crate) root: PathBuf,
-    /// The workspace's binaries.
+    /// The adapters of this workspace.
     pub(crate) bin: PathBuf,
     /// What clients build, a folder each.
     pub(crate) out: PathBuf,
@@ -65,6 +65,13 @@ impl Client {
     pub(crate) fn missing(&self) -> Option<String> {
         let missing = self.needs.iter().find(|program| !on_path(program))?;
         Some(format!("{missing} isn't on this machine"))
+    }
+
+    /// Takes a program that is there in place of what would be built.
+    pub(crate) fn is_built(&mut self, program: &str) {
+        self.needs.clear();
+        self.build.clear();
+        self.command = vec![program.to_owned()];
     }
 
     /// Builds what it needs. What it prints goes into a file in its folder.

@@ -22,7 +22,7 @@ mod world;
 use std::{
     collections::BTreeMap,
     env, fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Instant,
 };
@@ -49,9 +49,12 @@ struct Args {
     /// Cells at once
     #[arg(long, default_value_t = 12)]
     jobs: usize,
-    /// Where results.md and junit.xml go [default: interop in cargo's target folder]
+    /// A client's adapter that is built already, in place of building it: NAME=PROGRAM
+    #[arg(long, value_parser = named)]
+    adapter: Vec<(String, String)>,
+    /// Writes interop/RESULTS.md anew
     #[arg(long)]
-    out: Option<PathBuf>,
+    write: bool,
 }
 
 /// A failure that is known: client to case to reason.
@@ -71,11 +74,16 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<bool, String> {
     let started = Instant::now();
-    let folders = folders(args.out)?;
+    let folders = folders()?;
     let here = folders.root.join("interop");
     let cases = selected(case::load(&here.join("cases"))?, args.case.as_deref(), |case| &case.name);
     let clients: Vec<Client> = case::read(&here.join("clients.yaml"))?;
-    let clients = selected(clients, args.client.as_deref(), |client| &client.name);
+    let mut clients = selected(clients, args.client.as_deref(), |client| &client.name);
+    for client in &mut clients {
+        if let Some((_, program)) = args.adapter.iter().find(|(name, _)| *name == client.name) {
+            client.is_built(program);
+        }
+    }
     // A run of some cases is about these alone.
     let product: Vec<Value> = if args.case.as_deref().is_none_or(|case| case == "product") {
         case::read(&here.join("product.yaml"))?
@@ -93,6 +101,9 @@ async fn run(args: Args) -> Result<bool, String> {
     let all = [results.cells, results.product].concat();
     fs::write(folders.out.join("results.md"), &text).map_err(|error| error.to_string())?;
     fs::write(folders.out.join("junit.xml"), report::junit(&all)?).map_err(|error| error.to_string())?;
+    if args.write {
+        fs::write(here.join("RESULTS.md"), &text).map_err(|error| error.to_string())?;
+    }
     println!("{text}");
     let [pass, fail, known, skip] = report::counts(&all);
     println!("{pass} passed, {fail} failed, {known} known to fail, {skip} skipped");
@@ -144,14 +155,20 @@ fn markdown(results: &run::Results, cases: &[Case], clients: &[Client], seconds:
     text
 }
 
-fn folders(out: Option<PathBuf>) -> Result<Folders, String> {
+/// This program's own folder has the adapters that were built with it; POKE_BIN_DIR, the server.
+fn folders() -> Result<Folders, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no repository")?.to_owned();
-    let bin =
-        env::var_os("POKE_BIN_DIR").ok_or("POKE_BIN_DIR must say where poke-server is, for example target/debug")?;
-    let bin = fs::canonicalize(&bin).map_err(|error| format!("POKE_BIN_DIR: {error}"))?;
-    let out = out.unwrap_or_else(|| bin.parent().unwrap_or(&bin).join("interop"));
+    env::var_os("POKE_BIN_DIR").ok_or("POKE_BIN_DIR must say where poke-server is, for example target/debug")?;
+    let own = env::current_exe().map_err(|error| error.to_string())?;
+    let bin = own.parent().ok_or("this program lies nowhere")?.to_owned();
+    let out = bin.parent().unwrap_or(&bin).join("interop");
     fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     Ok(Folders { root, bin, out })
+}
+
+fn named(argument: &str) -> Result<(String, String), String> {
+    let (name, program) = argument.split_once('=').ok_or("NAME=PROGRAM is wanted")?;
+    Ok((name.into(), program.into()))
 }
 
 fn selected<T>(mut all: Vec<T>, wanted: Option<&str>, name: impl Fn(&T) -> &str) -> Vec<T> {

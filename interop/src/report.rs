@@ -1,6 +1,6 @@
 //! The table: in Markdown for people, in JUnit's XML for machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use tokio::time::Duration;
@@ -109,28 +109,33 @@ impl Table<'_> {
     }
 }
 
-/// All cells as JUnit's XML: a suite for each client.
+/// All cells as JUnit's XML: a suite for each client, and one of all that isn't run, with a test for each reason.
 pub(crate) fn junit(cells: &[Cell]) -> Result<String, String> {
-    let mut report = Report::new("interop");
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    let mut not_run: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for cell in cells {
-        let status = match &cell.verdict {
-            Verdict::Pass => TestCaseStatus::success(),
+        let (name, status) = match &cell.verdict {
+            Verdict::Pass => (cell.case.clone(), TestCaseStatus::success()),
             Verdict::Fail(reason) => {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message(reason.clone());
-                status
+                (format!("{}: {reason:.300}", cell.case), TestCaseStatus::non_success(NonSuccessKind::Failure))
             }
-            Verdict::Known(reason) | Verdict::Skip(reason) => {
-                let mut status = TestCaseStatus::skipped();
-                status.set_message(reason.clone());
-                status
+            Verdict::Known(reason) => (format!("{}, known to fail: {reason}", cell.case), TestCaseStatus::skipped()),
+            Verdict::Skip(reason) => {
+                not_run.entry(reason).or_default().insert(&cell.client);
+                continue;
             }
         };
-        let mut test = TestCase::new(cell.case.clone(), status);
+        let mut test = TestCase::new(name, status);
         test.set_classname(cell.client.clone()).set_time(cell.took);
         suites.entry(&cell.client).or_insert_with(|| TestSuite::new(cell.client.clone())).add_test_case(test);
     }
+    let mut report = Report::new("interop");
     report.add_test_suites(suites.into_values());
+    let mut skips = TestSuite::new("not run");
+    for (reason, clients) in not_run {
+        let clients = clients.into_iter().collect::<Vec<_>>().join(", ");
+        skips.add_test_case(TestCase::new(format!("{clients}: {reason}"), TestCaseStatus::skipped()));
+    }
+    report.add_test_suite(skips);
     report.to_string().map_err(|error| error.to_string())
 }

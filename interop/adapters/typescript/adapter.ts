@@ -1,5 +1,4 @@
-// The adapter of the TypeScript SDK, `node` or `web` by its argument. See interop/README.md for what it speaks.
-import { createInterface } from "node:readline";
+// The adapter of the TypeScript SDK, wherever it runs. See interop/README.md for what it speaks.
 import {
   type CallOptions,
   type ClientOptions,
@@ -13,8 +12,6 @@ import {
   type Position,
   type Publish,
 } from "../../../client/typescript/src/index.js";
-import * as node from "../../../client/typescript/src/node.js";
-import * as web from "../../../client/typescript/src/web.js";
 import { toldError, toldEvent } from "./told.js";
 
 interface Command extends Omit<Publish, "data"> {
@@ -36,7 +33,11 @@ interface Wanted extends Interest {
   position?: Position;
 }
 
-const transport = process.argv[2] === "web" ? web : node;
+/** What makes clients: that of `multicast-poke/node` or `/web`. */
+type CreateClient = (url: string, options: ClientOptions) => PokeClient;
+
+let createClient: CreateClient;
+let say: (line: object) => void;
 const clients = new Map<string, PokeClient>();
 const subscriptions = new Map<string, Listening>();
 
@@ -142,7 +143,7 @@ async function handle(command: Command): Promise<object> {
   const options: CallOptions = deadline === undefined ? {} : { deadline };
   switch (command.command) {
     case "open":
-      clients.set(command.client, transport.createClient(command.url, { token: tokenOf(command.tokens ?? []) }));
+      clients.set(command.client, createClient(command.url, { token: tokenOf(command.tokens ?? []) }));
       return { ok: {} };
     case "subscribe":
       subscriptions.set(command.subscription, new Listening(command.subscription, client(), command.interests));
@@ -220,18 +221,18 @@ function found<T>(value: T | undefined): T {
   return value;
 }
 
-function say(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+/** Begins to speak as `version`. Gives what takes the lines of commands. */
+export function serve(
+  version: string,
+  create: CreateClient,
+  write: (line: string) => void,
+): (line: string) => Promise<void> {
+  createClient = create;
+  say = (line) => write(JSON.stringify(line));
+  say({ ready: true, version });
+  return async (line) => {
+    const command: Command = JSON.parse(line);
+    const answer = await handle(command).catch((error) => ({ error: toldError(error) }));
+    say({ ...answer, id: command.id });
+  };
 }
-
-say({
-  ready: true,
-  version: `multicast-poke 0.1.0 (${transport === web ? "gRPC-Web by fetch" : "gRPC"}), Node ${process.version}`,
-});
-const lines = createInterface(process.stdin);
-lines.on("line", async (line) => {
-  const command: Command = JSON.parse(line);
-  const answer = await handle(command).catch((error) => ({ error: toldError(error) }));
-  say({ ...answer, id: command.id });
-});
-lines.on("close", () => process.exit(0));
