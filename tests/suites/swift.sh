@@ -23,6 +23,8 @@ elif ! swift package --package-path client/swift resolve; then
     skip "swift build and swift test" "the packages that the SDK needs can't be fetched from here"
 else
     check "cargo build" cargo build --release -p poke-server
+    check "swift format" swift format lint --strict -r --configuration client/swift/.swift-format \
+        client/swift/{Package.swift,Sources/MulticastPoke,Tests,Examples} interop/adapters/swift/adapter
     check "swift build" swift build --package-path client/swift -j 2
     swift_tests
 fi

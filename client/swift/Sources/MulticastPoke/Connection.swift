@@ -57,7 +57,7 @@ final class GRPCConnection<Transport: ClientTransport>: Connection {
                 request: ClientRequest(message: request, metadata: metadata), descriptor: method,
                 serializer: ProtobufSerializer<Request>(), deserializer: ProtobufDeserializer<Response>(), options: options
             ) { try $0.message }
-        } catch where ContinuousClock.now - begun >= timeout && !Task.isCancelled {
+        } catch  where ContinuousClock.now - begun >= timeout && !Task.isCancelled {
             // gRPC Swift cancels what takes too long, and says no more than that.
             throw RPCError(code: .deadlineExceeded, message: "no answer in time")
         }

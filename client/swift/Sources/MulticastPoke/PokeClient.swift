@@ -28,10 +28,10 @@ public final class PokeClient: Sendable {
     ///
     /// - Parameters:
     ///   - token: An API key or a JWT, sent as `authorization: Bearer`.
-    ///   - eventBuffer: How many events wait for a slow loop. Beyond that the client stops reading, and a server that must wait for
-    ///     too long reports a gap.
-    ///   - security: Set it to name authorities or a certificate of the client's own. By default the system's authorities hold for
-    ///     `https:`.
+    ///   - eventBuffer: How many events wait for a slow loop. Beyond that the client stops reading, and a server that must
+    ///     wait for too long reports a gap.
+    ///   - security: Set it to name authorities or a certificate of the client's own. By default the system's authorities
+    ///     hold for `https:`.
     /// - Throws: ``PokeError/Kind/config`` for a malformed URL.
     public convenience init(
         _ url: String, token: String? = nil, eventBuffer: Int = 64,
@@ -41,8 +41,8 @@ public final class PokeClient: Sendable {
         self.init(tokens: token.map { .fixed($0) } ?? .none, eventBuffer: eventBuffer, dial: dial)
     }
 
-    /// A client that asks for a token before the first call, when the server no longer accepts the last one, and when it says that
-    /// the token is about to expire. A failure counts as a lost connection: the provider is asked again after the backoff.
+    /// A client that asks for a token before the first call, when the server no longer accepts the last one, and when it says
+    /// that the token is about to expire. A failure counts as a lost connection: the provider is asked again after the backoff.
     public convenience init(
         _ url: String, eventBuffer: Int = 64, security: HTTP2ClientTransport.Posix.TransportSecurity? = nil,
         tokenProvider: @escaping @Sendable () async throws -> String
@@ -72,10 +72,11 @@ public final class PokeClient: Sendable {
 
     // MARK: Listening.
 
-    /// Listens to interests: new pokes, or from the newest retained one (`latest`), or for those that are in `positions` from there on.
+    /// Listens to interests: new pokes, or from the newest retained one (`latest`), or for those that are in `positions` from
+    /// there on.
     ///
-    /// All loops of a client share one stream, and interests are counted: one that two loops hold is asked for once, delivered once to
-    /// each, and starts as the first of them said.
+    /// All loops of a client share one stream, and interests are counted: one that two loops hold is asked for once, delivered
+    /// once to each, and starts as the first of them said.
     public func pokes(_ interests: [Interest], latest: Bool = false, after positions: [SavedPosition] = []) -> Pokes {
         let known = Dictionary(positions.map { ($0.interest, $0.position) }) { first, _ in first }
         return Pokes(hub: hub, interests: interests) { known[$0].map(Start.after) ?? (latest ? .latest : .new) }
@@ -122,8 +123,8 @@ public final class PokeClient: Sendable {
     ///   - data: `nil` is *undefined*.
     ///   - customer: For one customer only, in a domain of that audience.
     ///   - key: Names the call, so that a repeat isn't a second poke: 1 to 128 printable ASCII characters.
-    /// - Throws: ``PokeError``: ``PokeError/Kind/unavailable`` after the deadline, when the outcome is unknown and the same key may be
-    ///   used again; ``PokeError/Kind/refused`` when the server said no; `CancellationError`.
+    /// - Throws: ``PokeError``: ``PokeError/Kind/unavailable`` after the deadline, when the outcome is unknown and the same key
+    ///   may be used again; ``PokeError/Kind/refused`` when the server said no; `CancellationError`.
     @discardableResult
     public func publish(
         _ domain: String, _ filter: String, data: PokeData? = nil, customer: String? = nil, key: String? = nil,

@@ -109,24 +109,26 @@ extension Failure {
         let http = isFromServer ? nil : HTTPAnswer(status.metadata)
 
         let isTLS = status.isTLS
-        let remedy: Remedy = switch (status.code, http) {
-        // A certificate may be renewed, and a server set up rightly, while a subscription waits.
-        case _ where isTLS || retryAfter != nil: .retry
-        case (_, let http?): http.remedy
-        // The transport calls every reset UNAVAILABLE, also that of a stream which came too late after a GOAWAY.
-        case (.unavailable, _) where status.metadata.isEmpty && status.message.contains("RST_STREAM"): .retryAtOnce
-        case (.unavailable, _), (.deadlineExceeded, _): .retry
-        case (.unauthenticated, _): .refreshToken
-        case _ where isFromServer: .giveUp
-        case (.cancelled, _), (.internalError, _), (.unknown, _): .retryAtOnce
-        default: .giveUp
-        }
-        let kind: PokeError.Kind = switch remedy {
-        case _ where isTLS: .tls
-        case .giveUp where http.map { !$0.isRefusal } ?? false: .protocol
-        case .retry, .retryAtOnce: .unavailable
-        case .refreshToken, .giveUp: .refused
-        }
+        let remedy: Remedy =
+            switch (status.code, http) {
+            // A certificate may be renewed, and a server set up rightly, while a subscription waits.
+            case _ where isTLS || retryAfter != nil: .retry
+            case (_, let http?): http.remedy
+            // The transport calls every reset UNAVAILABLE, also that of a stream which came too late after a GOAWAY.
+            case (.unavailable, _) where status.metadata.isEmpty && status.message.contains("RST_STREAM"): .retryAtOnce
+            case (.unavailable, _), (.deadlineExceeded, _): .retry
+            case (.unauthenticated, _): .refreshToken
+            case _ where isFromServer: .giveUp
+            case (.cancelled, _), (.internalError, _), (.unknown, _): .retryAtOnce
+            default: .giveUp
+            }
+        let kind: PokeError.Kind =
+            switch remedy {
+            case _ where isTLS: .tls
+            case .giveUp where http.map { !$0.isRefusal } ?? false: .protocol
+            case .retry, .retryAtOnce: .unavailable
+            case .refreshToken, .giveUp: .refused
+            }
         error = PokeError(kind, http?.words ?? status.message, cause: status)
         error.code = PokeError.name(ofCode: status.code.rawValue)
         error.reason = isFromServer ? info?.reason : nil

@@ -7,7 +7,10 @@ import Testing
 @Suite struct BackoffTests {
     @Test func theBoundDoublesFromHalfASecondToThirty() {
         var backoff = Backoff()
-        #expect((0..<9).map { _ in backoff.next { $0 } / .milliseconds(1) } == [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
+        #expect(
+            (0..<9).map { _ in backoff.next { $0 } / .milliseconds(1) } == [
+                500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000,
+            ])
         backoff.reset()
         #expect(backoff.next { $0 } == Numbers.backoffMin)
     }

@@ -15,10 +15,12 @@ import Testing
     }
 
     @Test func aTypeOfTheProgramGoesOutAndComesBack() throws {
-        let change = Change(added: ["a", "é"], by: nil, version: 9_007_199_254_740_991, weight: 0.5, isLast: true, nested: ["x": [1, -2]])
+        let change = Change(
+            added: ["a", "é"], by: nil, version: 9_007_199_254_740_991, weight: 0.5, isLast: true, nested: ["x": [1, -2]])
         let data = try PokeData(encoding: change)
         let expected: PokeData = [
-            "added": ["a", "é"], "version": .number(9_007_199_254_740_991), "weight": 0.5, "isLast": true, "nested": ["x": [1, -2]],
+            "added": ["a", "é"], "version": .number(9_007_199_254_740_991), "weight": 0.5, "isLast": true,
+            "nested": ["x": [1, -2]],
         ]
         #expect(data == expected)
         #expect(try PokeData(data.wire()) == data)
@@ -64,7 +66,9 @@ import Testing
 
     @Test func numbersReadBackAsIntegersWhereTheyAre() throws {
         #expect(try PokeData.number(7).decode(Int.self) == 7)
-        #expect(String(decoding: try JSONEncoder().encode([PokeData.number(7), 7.5, .number(-0x1p53 + 1)]), as: UTF8.self) == "[7,7.5,-9007199254740991]")
+        #expect(
+            String(decoding: try JSONEncoder().encode([PokeData.number(7), 7.5, .number(-0x1p53 + 1)]), as: UTF8.self)
+                == "[7,7.5,-9007199254740991]")
         #expect(PokeData.number(7).integer == 7 && PokeData.number(7.5).integer == nil && PokeData.number(0x1p53).integer == nil)
         #expect(try PokeData(json: #"{"a":[true,1,"x",null]}"#) == ["a": [true, 1, "x", .null]])
     }
@@ -81,7 +85,8 @@ import Testing
     }
 
     @Test func savedPositionsAreTheSameJSONInAllLanguages() throws {
-        let json = #"[{"domain":"PLAYLIST","filter":"42","position":{"epoch":"e","sequence":"7"}},"#
+        let json =
+            #"[{"domain":"PLAYLIST","filter":"42","position":{"epoch":"e","sequence":"7"}},"#
             + #"{"audience":"customer","domain":"D","filter":"1","position":{"epoch":"e","sequence":"9223372036854775807"}}]"#
         let saved = [
             SavedPosition(Interest("PLAYLIST", "42"), Position(epoch: "e", sequence: 7)),
@@ -103,7 +108,8 @@ import Testing
             #expect(throws: Never.self, "\(good)") { try PokeClient(good) }
         }
         for bad in [
-            "", "127.0.0.1:8080", "localhost", "ftp://poke", "http://", "unix:", "http://a b", "http://poke:99999", "http://poke:0",
+            "", "127.0.0.1:8080", "localhost", "ftp://poke", "http://", "unix:", "http://a b", "http://poke:99999",
+            "http://poke:0",
             "http://poke:", "http://poke:80x", "http://[::1]:65536", "http://poke:80/some/path", "http://poke?query",
             "https://user:secret@poke",
         ] {

@@ -22,8 +22,10 @@ final class RealServer: @unchecked Sendable {
         self.process = process
         process.executableURL = URL(fileURLWithPath: Self.binary ?? "")
         process.arguments =
-            ["--dev", "--listen.addresses", address, "--listen.wait", "10s", "--admin.listen", "127.0.0.1:0",
-             "--stream.heartbeat-interval", heartbeat, "--stream.reconnect-spread", "1s", "--drain.window", "2s"] + arguments
+            [
+                "--dev", "--listen.addresses", address, "--listen.wait", "10s", "--admin.listen", "127.0.0.1:0",
+                "--stream.heartbeat-interval", heartbeat, "--stream.reconnect-spread", "1s", "--drain.window", "2s",
+            ] + arguments
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = FileHandle.nullDevice
         try Self.withSignals { try process.run() }

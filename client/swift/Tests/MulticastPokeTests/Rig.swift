@@ -100,7 +100,9 @@ func welcome(maxInterests: Int = 100) -> StreamEvent {
     return .welcome(connected, reconnectSpread: 5 * second)
 }
 
-func live(_ interest: Interest, _ sequence: Int64, _ outcome: PokeEvent.Live.Outcome = .recovered, epoch: String = "e") -> StreamEvent {
+func live(_ interest: Interest, _ sequence: Int64, _ outcome: PokeEvent.Live.Outcome = .recovered, epoch: String = "e")
+    -> StreamEvent
+{
     .subscribed(PokeEvent.Live(interest: interest, position: at(sequence, epoch: epoch), outcome: outcome))
 }
 

@@ -111,7 +111,9 @@ private let playlist = Interest("PLAYLIST", "42")
         let (one, two) = (try PokeClient(over: connection), try PokeClient(over: connection))
         let (first, second) = (Log(one.pokes(playlist)), Log(two.pokes(playlist)))
         try await until("live") { first.has("live") && second.has("live") }
-        let (streams, connections) = (try await server.metric("poke_streams_open"), try await server.metric("poke_connections_open"))
+        let (streams, connections) = (
+            try await server.metric("poke_streams_open"), try await server.metric("poke_connections_open")
+        )
         #expect(streams == 2 && connections == 1)
         first.cancel()
         let taken = try await until("seen at once") { try await server.metric("poke_streams_open") == 1 }
@@ -289,7 +291,9 @@ extension PokeClient {
 @Suite(.enabled(if: RealServer.binary != nil, "POKE_SERVER names no server"), .serialized) struct TransportTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: "poke-tls-\(UUID())")
 
-    private static let openssl = ["/usr/bin/openssl", "/opt/homebrew/bin/openssl"].first { FileManager.default.fileExists(atPath: $0) }
+    private static let openssl = ["/usr/bin/openssl", "/opt/homebrew/bin/openssl"].first {
+        FileManager.default.fileExists(atPath: $0)
+    }
 
     /// A certificate for this machine, made as the README does.
     private func makeCertificate() throws -> (certificate: String, key: String) {
@@ -298,9 +302,12 @@ extension PokeClient {
         let openssl = Process()
         openssl.executableURL = URL(fileURLWithPath: Self.openssl ?? "")
         openssl.arguments =
-            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", key, "-out",
-             certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext",
-             "basicConstraints=critical,CA:FALSE"]
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", key,
+                "-out",
+                certificate, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ]
         openssl.standardError = FileHandle.nullDevice
         try openssl.run()
         openssl.waitUntilExit()
@@ -346,7 +353,9 @@ extension PokeClient {
     @Test func aTransportOfTheProgramsOwnCarriesCallsAsWell() async throws {
         let server = try await RealServer()
         let port = Int(server.address.split(separator: ":")[1])
-        let client = PokeClient { try .http2NIOPosix(target: .ipv4(address: "127.0.0.1", port: port ?? 0), transportSecurity: .plaintext) }
+        let client = PokeClient {
+            try .http2NIOPosix(target: .ipv4(address: "127.0.0.1", port: port ?? 0), transportSecurity: .plaintext)
+        }
         let log = Log(client.pokes(playlist))
         try await until("live") { log.has("live") }
         try await client.publish("PLAYLIST", "42", data: 1)

@@ -75,11 +75,12 @@ private let c = Interest("D", "c")
         rig.say(poke(b, 2), on: 1)
         #expect(rig.told() == ["poke b 2"])
         rig.state.onEnd(rig.now, 2, Failure(lost))
-        let request = try #require({ () -> Poke_V1_SubscribeRequest? in
-            rig.now = max(rig.now, rig.state.deadline ?? .zero)
-            rig.state.onTime(rig.now)
-            return rig.opened()
-        }())
+        let request = try #require(
+            { () -> Poke_V1_SubscribeRequest? in
+                rig.now = max(rig.now, rig.state.deadline ?? .zero)
+                rig.state.onTime(rig.now)
+                return rig.opened()
+            }())
         #expect(request.subscriptions.map(\.after.sequence) == [0, 2])
         rig.goLive([a], at: 0)
         rig.say(poke(a, 1))

@@ -29,11 +29,12 @@ enum StreamEvent: Sendable {
         switch response.event {
         case .welcome(let welcome): self = StreamEvent(welcome)
         case .subscribed(let live):
-            let outcome: PokeEvent.Live.Outcome = switch live.outcome {
-            case .recovered: .recovered
-            case .gap: .gap
-            default: .fresh
-            }
+            let outcome: PokeEvent.Live.Outcome =
+                switch live.outcome {
+                case .recovered: .recovered
+                case .gap: .gap
+                default: .fresh
+                }
             self = .subscribed(
                 PokeEvent.Live(
                     interest: Interest(try required(live.interest, if: live.hasInterest, "interest")),
@@ -91,13 +92,14 @@ enum StreamEvent: Sendable {
 
 extension PokeEvent.Gap.Reason {
     init(_ wire: Poke_V1_GapReason) {
-        self = switch wire {
-        case .epochChanged: .epochChanged
-        case .evicted: .evicted
-        case .lagged: .lagged
-        case .backplane: .backplane
-        case .unspecified, .UNRECOGNIZED: .unspecified
-        }
+        self =
+            switch wire {
+            case .epochChanged: .epochChanged
+            case .evicted: .evicted
+            case .lagged: .lagged
+            case .backplane: .backplane
+            case .unspecified, .UNRECOGNIZED: .unspecified
+            }
     }
 }
 

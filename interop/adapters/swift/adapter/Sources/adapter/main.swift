@@ -178,8 +178,10 @@ func told(_ event: PokeEvent) -> [String: PokeData] {
         fields["data"] = ended.data
     case .rejected(let rejected):
         fields.merge(
-            ["event": "rejected", "code": .string(rejected.code), "reason": .string(rejected.reason),
-             "message": .string(rejected.message), "final": .bool(rejected.isFinal)]) { $1 }
+            [
+                "event": "rejected", "code": .string(rejected.code), "reason": .string(rejected.reason),
+                "message": .string(rejected.message), "final": .bool(rejected.isFinal),
+            ]) { $1 }
     case .live(let live):
         fields.merge(["event": "live", "position": told(live.position), "outcome": upperSnake(live.outcome.rawValue)]) { $1 }
     case .connected(let connected): fields.merge(["event": "connected", "streamId": .string(connected.streamID)]) { $1 }
