@@ -15,14 +15,15 @@ public enum PokeData: Hashable, Sendable {
     /// Keys are compared as Swift's strings are: of two that differ only by Unicode normalisation, one stays.
     case object([String: PokeData])
 
-    /// A value of the program's own. Throws `EncodingError`, with the path, for a number that a double can't hold.
-    public init<T: Encodable>(encoding value: T) throws {
-        self = try value as? PokeData ?? DataEncoder(path: []).data(of: value)
+    /// A value of the program's own, as `JSONEncoder` writes it. Throws ``PokeError/Kind/data``, with the path, for a number that
+    /// has no double.
+    public init<T: Encodable>(encoding value: T) throws(PokeError) {
+        do { self = try value as? PokeData ?? Self.parse(JSONEncoder().encode(value)) } catch { throw Self.refusal(error) }
     }
 
-    /// JSON text. Throws `DecodingError` for what isn't JSON, and for an integer that a double can't hold, with its path.
-    public init(json: String) throws {
-        self = try JSONDecoder().decode(PokeData.self, from: Data(json.utf8))
+    /// JSON text. Throws ``PokeError/Kind/data`` for what isn't JSON, and as ``init(encoding:)``.
+    public init(json: String) throws(PokeError) {
+        do { self = try Self.parse(Data(json.utf8)) } catch { throw Self.refusal(error) }
     }
 
     /// As a type of the program's own.
@@ -47,7 +48,8 @@ extension PokeData: Codable {
         } else if let bool = try? value.decode(Bool.self) {
             self = .bool(bool)
         } else if let number = try? value.decode(Double.self) {
-            guard number.isFinite, Self.isExact(number, in: value) else {
+            let mayBeInteger = number.magnitude >= 0x1p53 && decoder.userInfo[.longIntegers] as? Bool ?? true
+            guard number.isFinite, !mayBeInteger || Self.isExact(number, in: value) else {
                 throw DecodingError.dataCorruptedError(in: value, debugDescription: Self.inexact)
             }
             self = .number(number)
@@ -73,15 +75,62 @@ extension PokeData: Codable {
         case .object(let object): try value.encode(object)
         }
     }
+}
 
-    static let inexact = "a number that a double can't hold exactly: send it as a string"
+// Integers that a double can't hold.
+extension PokeData {
+    private static let inexact = "a number that a double can't hold exactly: send it as a string"
+
+    private static func parse(_ json: Data) throws -> PokeData {
+        let decoder = JSONDecoder()
+        decoder.userInfo[.longIntegers] = hasLongInteger(json)
+        return try decoder.decode(PokeData.self, from: json)
+    }
+
+    /// A decoder rounds a large integer to its double, and doesn't tell it from a number with an exponent, which is rounded by
+    /// its nature. So numbers are compared with integers only where the text has large ones.
+    private static func hasLongInteger(_ json: Data) -> Bool {
+        var (isText, isEscaped, isWhole, digits) = (false, false, true, 0)
+        for byte in json + Data(" ".utf8) {
+            let character = UnicodeScalar(byte)
+            if isText {
+                (isText, isEscaped) = (isEscaped || character != "\"", !isEscaped && character == "\\")
+                continue
+            }
+            switch character {
+            case "0"..."9": digits += 1
+            case ".", "e", "E": isWhole = false
+            case "-", "+": break
+            default:
+                if isWhole, digits > 15 { return true }
+                (isText, isWhole, digits) = (character == "\"", true, 0)
+            }
+        }
+        return false
+    }
 
     private static func isExact(_ number: Double, in value: any SingleValueDecodingContainer) -> Bool {
-        if number.magnitude < 0x1p53 { return true }
         if let integer = try? value.decode(Int64.self) { return Int64(exactly: number) == integer }
         if let integer = try? value.decode(UInt64.self) { return UInt64(exactly: number) == integer }
         return true
     }
+
+    private static func refusal(_ error: any Error) -> PokeError {
+        let context: (path: [any CodingKey], problem: String) =
+            switch error {
+            case EncodingError.invalidValue(_, let context): (context.codingPath, context.debugDescription)
+            case DecodingError.dataCorrupted(let context): (context.codingPath, context.debugDescription)
+            default: ([], "it has no form as JSON")
+            }
+        let path = context.path.reduce("data") { path, key in
+            key.intValue.map { "\(path)[\($0)]" } ?? "\(path).\(key.stringValue)"
+        }
+        return PokeError(.data, "\(path): \(context.problem)", cause: error)
+    }
+}
+
+extension CodingUserInfoKey {
+    fileprivate static let longIntegers = CodingUserInfoKey(rawValue: "poke.longIntegers")!
 }
 
 /// As JSON.
