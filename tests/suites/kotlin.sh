@@ -1,6 +1,6 @@
 # The Kotlin SDK: its rules on virtual time; itself and its examples against the real server.
 export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
-command -v javac mvn >/dev/null || apt_package default-jdk-headless maven
+{ command -v javac && command -v mvn; } >/dev/null || apt_package default-jdk-headless maven
 
 kotlin=client/kotlin
 

@@ -176,6 +176,23 @@ internal class ServerTest {
     }
 
     @Test
+    fun `a hundred clients that come and go leave nothing behind`() = test { server ->
+        fun threads() = Thread.getAllStackTraces().keys.count { it.name == "poke" }
+        val before = threads()
+        repeat(100) {
+            PokeClient(server.url).use { client ->
+                val pokes = listen(client, "f")
+                pokes.next<PokeEvent.Live>()
+                client.publish("PLAYLIST", "f")
+                if (it % 2 == 0) pokes.cancel()
+            }
+        }
+        server.metricBecomes("poke_streams_open", 0.0)
+        server.metricBecomes("poke_connections_open", 0.0)
+        eventually("the threads to end") { Unit.takeIf { threads() <= before } }
+    }
+
+    @Test
     fun `an end completes the flow, and a late comer's too`() = test { server ->
         PokeClient(server.url).use { client ->
             val pokes = listen(client, "over")
