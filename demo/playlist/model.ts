@@ -5,8 +5,10 @@ import * as v from "valibot";
 /** Songs in one playlist. */
 export const MAX_TRACKS = 200;
 
-const Id = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
-const Words = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(120));
+// Half a surrogate pair has no form in UTF-8: it could be stored, and never be published.
+const Text = v.pipe(v.string(), v.regex(/^\P{Surrogate}*$/u));
+const Id = v.pipe(Text, v.minLength(1), v.maxLength(64));
+const Words = v.pipe(Text, v.trim(), v.minLength(1), v.maxLength(120));
 
 const TrackSchema = v.object({ id: Id, title: Words, artist: Words });
 

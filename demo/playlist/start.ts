@@ -24,6 +24,7 @@ async function startPokeServer(): Promise<ChildProcess> {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });
+  server.once("error", () => console.error("cargo isn't there: install Rust, or let POKE_URL name a server that runs"));
   while (server.exitCode === null && !(await isThere(POKE_URL))) await new Promise((tick) => setTimeout(tick, 200));
   if (server.exitCode !== null) throw new Error("the poke server didn't start");
   return server;

@@ -1,6 +1,8 @@
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { csrf } from "hono/csrf";
+import { HTTPException } from "hono/http-exception";
 import * as v from "valibot";
 import { EditSchema } from "../model.js";
 import type { Announcer } from "./announcer.js";
@@ -15,6 +17,8 @@ export interface Settings {
 /** The back end: reads, edits, and the built page from the folder `page`. */
 export function app(store: Store, announcer: Announcer, settings: Settings, page: string): Hono {
   const app = new Hono();
+  // Other sites' pages can't edit.
+  app.use(csrf());
   app.get("/api/settings", (c) => c.json(settings));
   app.get("/api/playlists/:id", (c) => {
     const playlist = store.playlist(c.req.param("id"));
@@ -28,6 +32,7 @@ export function app(store: Store, announcer: Announcer, settings: Settings, page
     return c.json(change);
   });
   app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse();
     if (error instanceof Refused) return c.json({ message: error.message }, 409);
     console.error(error);
     return c.json({ message: "that couldn't be stored" }, 500);
