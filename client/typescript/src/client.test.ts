@@ -239,6 +239,36 @@ describe("a loop over pokes", () => {
     await iterator.return?.();
   });
 
+  test("one that takes nothing for hours is no reader that is behind while there is nothing to take", async () => {
+    const idle = client.pokes(A)[Symbol.asyncIterator]();
+    const first = take(idle);
+    const { heard } = listen(A);
+    await goLive();
+    expect([await first, await take(idle)]).toEqual(["connected", "live a"]);
+    peer.newest.poke("a", 1);
+    for (let sequence = 2n; sequence < 202n; sequence += 1n) {
+      peer.newest.say({ case: "heartbeat", value: { checkpoints: [{ epoch: "e", sequence }] } });
+      await pass(20_000);
+    }
+    peer.newest.poke("a", 300);
+    await pass(0);
+    expect(heard.at(-1)).toBe("poke a 300");
+    const sequence = () => client.positions()[0]?.position.sequence;
+    expect([sequence(), await take(idle), sequence()]).toEqual(["0", "poke a 1", "1"]);
+    expect([await take(idle), sequence()]).toEqual(["poke a 300", "300"]);
+    peer.newest.fail(new PokeError("UNAVAILABLE", ""));
+    for (let lost = 0; lost < 200; lost += 1) {
+      await pass(30_000);
+      if (peer.open.length > 0) peer.newest.fail(new PokeError("UNAVAILABLE", ""));
+      await pass(0);
+    }
+    expect(await take(idle)).toBe("reconnecting");
+    while (peer.open.length === 0) await pass(1000);
+    peer.newest.accept();
+    expect(await take(idle)).toBe("connected");
+    await idle.return?.();
+  });
+
   test("malformed arguments and too many interests are thrown, and leave nothing behind", async () => {
     const throws = (interests: unknown, options = {}) =>
       expect(

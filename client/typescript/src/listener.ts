@@ -40,6 +40,8 @@ export class Listener {
     const { event, error, held } = letter.notice;
     if (held && !this.held.has(held)) return;
     letter.waiting += 1;
+    const last = this.#queue.at(-1);
+    if (last && supersedes(letter.notice, last.notice)) this.#queue.pop();
     this.#queue.push(letter);
     const isLast = event?.type === "ended" || (event?.type === "rejected" && event.isFinal);
     if (held && isLast) this.held.delete(held);
@@ -66,6 +68,15 @@ export class Listener {
     this.#queue.splice(0).forEach(settle);
     this.#wake();
   }
+}
+
+/**
+ * Nobody needs the older one of two that wait in a row: an idle or a lost stream must neither fill memory nor look like a
+ * reader that is behind. It isn't settled, since what waits before it isn't taken.
+ */
+function supersedes(newer: Notice, older: Notice): boolean {
+  const areAlike = newer.event?.type === older.event?.type && !newer.error && !older.error;
+  return areAlike && (newer.event === undefined || newer.event.type === "reconnecting");
 }
 
 /** Somebody has it, or nobody wants it any more: through the last one its positions are taken. */
