@@ -24,7 +24,7 @@ use crate::{
     backplane::Backplane,
     config::{self, Config},
     connection::Inbound,
-    console::Console,
+    console::{self, Console},
     service::{self, Answer, PokeService},
     stream::Chunk,
     wire::Bridge,
@@ -221,7 +221,10 @@ fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {
 
 fn cors(settings: &config::Cors) -> CorsLayer {
     let origins = settings.origins.clone();
-    let allowed = move |origin: &HeaderValue, _: &Parts| origins.iter().any(|allowed| allowed.matches(origin));
+    // What the console tells is for its own page alone.
+    let allowed = move |origin: &HeaderValue, head: &Parts| {
+        !head.uri.path().starts_with(console::PATH) && origins.iter().any(|allowed| allowed.matches(origin))
+    };
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::POST])
