@@ -116,8 +116,8 @@ public class PokeClient internal constructor(
     public fun positions(): List<SavedPosition> =
         synchronized(lock) { session }?.change { interests.positions() }.orEmpty()
 
-    /** Sends [data] of a serializable type: null is JSON's null. See the other [publish] for the rest. */
-    public suspend inline fun <reified T> publish(
+    /** Sends [data] of a serializable type. See the other [publish] for the rest. */
+    public suspend inline fun <reified T : Any> publish(
         domain: String,
         filter: String,
         data: T,
@@ -129,7 +129,7 @@ public class PokeClient internal constructor(
 
     /**
      * Sends one poke, and tries again under one key until the server has answered or [deadline] has passed. Without [data] it
-     * is undefined, which is not JSON's null.
+     * is undefined; JSON's null is [kotlinx.serialization.json.JsonNull].
      *
      * @param customerId the one customer whom it is for, in a domain of that audience
      * @param idempotencyKey names the call, so that a repeat isn't a second one: 1 to 128 printable ASCII characters

@@ -34,7 +34,7 @@ internal class Letter(
         val request = PublishRequest.newBuilder().setDomain(unicode(domain, "domain")).setFilter(unicode(filter, "filter"))
         data?.let { request.data = toValue(it) }
         customerId?.let { request.setAudience(Audience.CUSTOMER.toWire()).customerId = unicode(it, "customerId") }
-        return request.setIdempotencyKey(idempotencyKey ?: newKey()).build()
+        return request.setIdempotencyKey(idempotencyKey?.let { unicode(it, "idempotencyKey") } ?: newKey()).build()
     }
 
     /** The two requests have the same fields (poke.proto). */

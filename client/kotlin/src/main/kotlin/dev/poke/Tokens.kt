@@ -1,8 +1,9 @@
 package dev.poke
 
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
-import kotlin.coroutines.cancellation.CancellationException
 
 /** Bearer tokens: none, one for ever, or from a provider that is asked again when one is no longer accepted. */
 internal class Tokens(
@@ -51,9 +52,9 @@ internal class Tokens(
     private suspend fun fetch(provider: suspend () -> String): String {
         val token = try {
             provider()
-        } catch (cancelled: CancellationException) {
-            throw cancelled
         } catch (problem: Exception) {
+            // A provider that runs out of its own time is cancelled too, but nobody has cancelled this call.
+            currentCoroutineContext().ensureActive()
             throw PokeException(PokeException.Kind.TOKEN, "its provider failed", problem, remedy = Remedy.RETRY)
         }
         return check(token)

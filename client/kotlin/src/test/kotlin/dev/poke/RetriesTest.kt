@@ -1,7 +1,10 @@
 package dev.poke
 
 import dev.poke.v1.ReconnectReason
+import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNotEquals
@@ -166,6 +169,17 @@ internal class RetriesTest {
         val pokes = listen(clientWithTokens(failures = 2), "a")
         repeat(2) { assertEquals(PokeException.Kind.TOKEN, pokes.reconnecting().cause.kind) }
         assertEquals("t1", call().token)
+    }
+
+    @Test
+    fun `a provider that runs out of its own time has failed, and one that is given up goes on for others`() = peerTest {
+        val late = client(tokenProvider = { withTimeout(10.milliseconds) { awaitCancellation() } })
+        assertEquals(PokeException.Kind.TOKEN, listen(late, "a").reconnecting().cause.kind)
+        late.close()
+        val slow = client(tokenProvider = { delay(7.seconds).let { "t" } })
+        listen(slow, "a")
+        assertEquals(null, withTimeoutOrNull(SECOND) { slow.publish("D", "a") })
+        assertEquals("t", call().token)
     }
 
     @Test

@@ -7,6 +7,7 @@ import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.serialization.Serializable
+import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.add
 import kotlinx.serialization.json.buildJsonArray
@@ -44,7 +45,7 @@ internal class SenderTest {
             val client = client()
             for ((send, read) in listOf<Pair<suspend () -> Published, String?>>(
                 suspend { client.publish("D", "a") } to null,
-                suspend { client.publish<String?>("D", "a", null) } to "null",
+                suspend { client.publish("D", "a", JsonNull) } to "null",
                 suspend { client.publish("D", "a", "") } to "\"\"",
                 suspend { client.publish("D", "a", JsonPrimitive(true)) } to "true",
             )) {
@@ -146,6 +147,7 @@ internal class SenderTest {
         for (send in listOf<suspend (PokeClient) -> Unit>(
             { it.publish("D", "a", unsafe) },
             { it.publish("D", "a\uD800") },
+            { it.publish("D", "a", idempotencyKey = "\uD800") },
             { it.endInterest("D", "a", JsonPrimitive("\uDC00")) },
         )) {
             assertEquals(PokeException.Kind.DATA, assertFailsWith<PokeException> { send(client()) }.kind)
