@@ -169,7 +169,7 @@ async fn its_headers_let_nothing_else_in() {
         assert_eq!(header(&answer, "cross-origin-resource-policy"), "same-origin", "{path}");
         assert_eq!(header(&answer, "set-cookie"), "", "{path}");
         let elsewhere = ask(&server, Method::GET, path, &[("origin", "http://localhost:5173")]).await;
-        assert_eq!(header(&elsewhere, "access-control-allow-origin"), "", "{path} for a page that may call the service");
+        assert_eq!(header(&elsewhere, "access-control-allow-origin"), "", "{path} for a page of another origin");
     }
     let page = plain::get(&format!("{}/console", server.url())).await;
     let policy = header(&page, "content-security-policy");
