@@ -283,8 +283,9 @@ fn fill_in(message: &mut Value) {
             ("interest", Value::String(filter)) => *value = json!({ "domain": "PLAYLIST", "filter": filter }),
             ("position", Value::Number(sequence)) => *value = json!({ "epoch": "e", "sequence": sequence.to_string() }),
             ("checkpoints", Value::Array(places)) => {
-                let places = places.iter().map(|place| json!({ "epoch": "e", "sequence": place.to_string() }));
-                *value = places.collect();
+                for place in places.iter_mut().filter(|place| place.is_number()) {
+                    *place = json!({ "epoch": "e", "sequence": place.to_string() });
+                }
             }
             ("welcome", value) => default(value, welcome()),
             ("poke", value) => {
