@@ -4,7 +4,8 @@ import PokeV1
 import SwiftProtobuf
 import Synchronization
 
-/// One HTTP/2 connection, opened by its first call. It lasts as long as a call is on it, or somebody holds it.
+/// One HTTP/2 connection, opened by its first call. It lasts as long as a call is on it, or somebody holds it: to close it is to let
+/// it go. (gRPC Swift's own graceful shutdown would fail the calls that wait for it to open.)
 protocol Connection: AnyObject, Sendable {
     /// Calls, and hands each message to `onMessage`, which may take its time. Returns when the server has closed with OK.
     func subscribe(
@@ -15,9 +16,6 @@ protocol Connection: AnyObject, Sendable {
     func unary<Request: SwiftProtobuf.Message, Response: SwiftProtobuf.Message>(
         _ method: MethodDescriptor, _ request: Request, _ metadata: Metadata, timeout: Duration
     ) async throws -> Response
-
-    /// Takes no new call; those on it go on.
-    func retire()
 }
 
 final class GRPCConnection<Transport: ClientTransport>: Connection {
@@ -30,8 +28,6 @@ final class GRPCConnection<Transport: ClientTransport>: Connection {
     }
 
     deinit { client.beginGracefulShutdown() }
-
-    func retire() { client.beginGracefulShutdown() }
 
     func subscribe(
         _ request: Poke_V1_SubscribeRequest, _ metadata: Metadata,
@@ -79,15 +75,6 @@ final class Connector: Sendable {
 
     init(dial: @escaping @Sendable () throws -> any Connection) { self.dial = dial }
 
-    deinit { close() }
-
-    func close() {
-        held.withLock { held in
-            held?.retire()
-            held = nil
-        }
-    }
-
     /// The connection for a new call. Throws when it can never be made.
     func current() throws(PokeError) -> any Connection {
         let made = held.withLock { held in
@@ -101,8 +88,7 @@ final class Connector: Sendable {
     }
 
     /// No new call uses `connection` any more: its server has said GOAWAY, or nothing comes through it. Its calls go on.
-    func retire(_ connection: any Connection) {
-        held.withLock { if $0 === connection { $0 = nil } }
-        connection.retire()
-    }
+    func retire(_ connection: any Connection) { held.withLock { if $0 === connection { $0 = nil } } }
+
+    func close() { held.withLock { $0 = nil } }
 }

@@ -114,8 +114,9 @@ extension Failure {
             // A certificate may be renewed, and a server set up rightly, while a subscription waits.
             case _ where isTLS || retryAfter != nil: .retry
             case (_, let http?): http.remedy
-            // The transport calls every reset UNAVAILABLE, also that of a stream which came too late after a GOAWAY.
-            case (.unavailable, _) where status.metadata.isEmpty && status.message.contains("RST_STREAM"): .retryAtOnce
+            // After a GOAWAY the transport says just this of a call that it can't place, and of one that was reset. What it can't
+            // reach has a cause.
+            case (.unavailable, _) where status.metadata.isEmpty && status.cause == nil: .retryAtOnce
             case (.unavailable, _), (.deadlineExceeded, _): .retry
             case (.unauthenticated, _): .refreshToken
             case _ where isFromServer: .giveUp

@@ -21,7 +21,7 @@ import Testing
             (.outOfRange, .giveUp, .giveUp),
             (.unimplemented, .giveUp, .giveUp),
             (.internalError, .giveUp, .retryAtOnce),
-            (.unavailable, .retry, .retry),
+            (.unavailable, .retry, .retryAtOnce),
             (.dataLoss, .giveUp, .giveUp),
             (.unauthenticated, .refreshToken, .refreshToken),
         ]
@@ -30,6 +30,15 @@ import Testing
             #expect(Failure(RPCError(code: code, message: "")).remedy == fromElsewhere, "\(code)")
             #expect(Failure(refusal(code, retry: second)).remedy == .retry, "\(code) with RetryInfo")
         }
+    }
+
+    /// Case 43: after a GOAWAY a connection's first new call fails though nothing is wrong.
+    @Test func aCallThatTheTransportCannotPlaceIsTriedAgainAtOnceAndOnce() throws {
+        let rig = try Rig()
+        let unplaced = RPCError(code: .unavailable, message: "Channel isn't ready, no subchannel available.")
+        #expect(rig.lose(unplaced) == .zero)
+        #expect(rig.lose(unplaced) == second / 2)
+        #expect(Failure(lost).remedy == .retry)
     }
 
     @Test func anAnswerThatIsNotGRPCIsJudgedByItsHTTPStatus() {

@@ -134,7 +134,7 @@ func reconnect(_ minDelay: Int, _ maxDelay: Int, _ closesAfter: Int) -> StreamEv
         minDelay: minDelay * second, maxDelay: maxDelay * second, closesAfter: closesAfter * second, renewsToken: false)
 }
 
-let lost = RPCError(code: .unavailable, message: "the network")
+let lost = RPCError(code: .unavailable, message: "the network", cause: TooLate(what: "the network"))
 
 /// An error of the server itself.
 func refusal(_ code: RPCError.Code, retry: Duration? = nil) -> RPCError {
