@@ -19,13 +19,7 @@ mod report;
 mod run;
 mod world;
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::Path,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{collections::BTreeMap, env, fs, path::Path, process::ExitCode, time::Instant};
 
 use clap::Parser;
 use serde_json::Value;
@@ -174,4 +168,43 @@ fn named(argument: &str) -> Result<(String, String), String> {
 fn selected<T>(mut all: Vec<T>, wanted: Option<&str>, name: impl Fn(&T) -> &str) -> Vec<T> {
     all.retain(|item| wanted.is_none_or(|wanted| name(item).contains(wanted)));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_failure_is_no_failure_and_a_surprise_is_one() {
+        let cell = |case: &str, verdict| Cell {
+            client: "a".into(),
+            case: case.into(),
+            verdict,
+            took: std::time::Duration::ZERO,
+        };
+        let mut cells = [
+            cell("known", Verdict::Fail("it hung".into())),
+            cell("healed", Verdict::Pass),
+            cell("new", Verdict::Fail("it hung".into())),
+        ];
+        let reasons = ["known", "healed"].map(|case| (case.to_owned(), "a reason".to_owned()));
+        judge(&mut cells, &Known::from([("a".to_owned(), BTreeMap::from(reasons))]));
+        assert_eq!(cells[0].verdict, Verdict::Known("a reason".into()));
+        assert!(matches!(&cells[1].verdict, Verdict::Fail(reason) if reason.contains("it passes")));
+        assert_eq!(cells[2].verdict, Verdict::Fail("it hung".into()));
+    }
+
+    #[test]
+    fn all_that_is_written_down_can_be_read() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let cases = case::load(&here.join("cases")).expect("cases");
+        let names: std::collections::BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
+        assert_eq!(names.len(), cases.len(), "two cases have one name");
+        let clients: Vec<Client> = case::read(&here.join("clients.yaml")).expect("clients");
+        let known: Known = case::read(&here.join("known-failures.yaml")).expect("known failures");
+        for (client, failures) in known {
+            assert!(clients.iter().any(|known| known.name == client), "{client} isn't a client");
+            assert!(failures.keys().all(|case| names.contains(case)), "of {client}: {failures:?}");
+        }
+    }
 }

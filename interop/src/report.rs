@@ -26,6 +26,9 @@ pub(crate) struct Cell {
     pub(crate) took: Duration,
 }
 
+/// The reason of verdicts of one kind.
+type Reason = fn(&Verdict) -> Option<&str>;
+
 /// A table with a column for each client.
 pub(crate) struct Table<'a> {
     pub(crate) title: &'a str,
@@ -81,31 +84,38 @@ impl Table<'_> {
     }
 
     fn reasons(&self) -> String {
+        let sections: [(&str, Reason); 3] = [
+            ("Failures", |verdict| if let Verdict::Fail(reason) = verdict { Some(reason) } else { None }),
+            ("Known failures", |verdict| if let Verdict::Known(reason) = verdict { Some(reason) } else { None }),
+            ("Not run", |verdict| if let Verdict::Skip(reason) = verdict { Some(reason) } else { None }),
+        ];
         let mut text = String::new();
-        for (title, wanted) in [("Failures", 1), ("Known failures", 2), ("Not run", 3)] {
-            // Client and reason, and the rows that have it.
-            let mut reasons: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-            for cell in self.cells {
-                let (kind, reason) = match &cell.verdict {
-                    Verdict::Pass => continue,
-                    Verdict::Fail(reason) => (1, reason),
-                    Verdict::Known(reason) => (2, reason),
-                    Verdict::Skip(reason) => (3, reason),
-                };
-                if kind == wanted {
-                    reasons.entry((&cell.client, reason)).or_default().push(&cell.case);
-                }
-            }
-            if !reasons.is_empty() {
-                text += &format!("\n### {title}\n\n");
-            }
-            for ((client, reason), cases) in reasons {
-                let all = cases.len() == self.rows.len();
-                let cases = if all { "all".to_owned() } else { cases.join(", ") };
-                text += &format!("- **{client}**: {reason} ({cases})\n");
+        for (title, reason) in sections {
+            let lines = self.lines(reason);
+            if !lines.is_empty() {
+                text += &format!("\n### {title}\n\n{lines}");
             }
         }
         text
+    }
+
+    /// A line for each reason, with the clients and the rows that have it.
+    fn lines(&self, reason: Reason) -> String {
+        let mut rows: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for cell in self.cells {
+            if let Some(reason) = reason(&cell.verdict) {
+                rows.entry((reason, &cell.client)).or_default().push(&cell.case);
+            }
+        }
+        let mut clients: BTreeMap<(&str, Vec<&str>), Vec<&str>> = BTreeMap::new();
+        for ((reason, client), rows) in rows {
+            clients.entry((reason, rows)).or_default().push(client);
+        }
+        let line = |((reason, rows), clients): ((&str, Vec<&str>), Vec<&str>)| {
+            let rows = if rows.len() == self.rows.len() { "all".to_owned() } else { rows.join(", ") };
+            format!("- **{}**: {reason} ({rows})\n", clients.join(", "))
+        };
+        clients.into_iter().map(line).collect()
     }
 }
 
@@ -138,4 +148,48 @@ pub(crate) fn junit(cells: &[Cell]) -> Result<String, String> {
     }
     report.add_test_suite(skips);
     report.to_string().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(client: &str, case: &str, verdict: Verdict) -> Cell {
+        Cell { client: client.into(), case: case.into(), verdict, took: Duration::ZERO }
+    }
+
+    fn cells() -> Vec<Cell> {
+        let skip = || Verdict::Skip("no tool".into());
+        vec![
+            cell("a", "first", Verdict::Pass),
+            cell("a", "second", Verdict::Fail("it hung".into())),
+            cell("b", "first", skip()),
+            cell("b", "second", skip()),
+            cell("c", "first", skip()),
+            cell("c", "second", skip()),
+        ]
+    }
+
+    #[test]
+    fn the_table_has_a_mark_for_each_cell_and_each_reason_once() {
+        let cells = cells();
+        let table = Table {
+            title: "Cases",
+            rows_are: "case",
+            clients: vec!["a", "b", "c"],
+            rows: vec![("first", "it works"), ("second", "")],
+            cells: &cells,
+        };
+        let text = table.markdown();
+        assert!(text.contains("| **first**: it works | pass | - | - |\n| **second** | **FAIL** | - | - |\n"), "{text}");
+        assert!(text.contains("### Failures\n\n- **a**: it hung (second)\n"), "{text}");
+        assert!(text.ends_with("### Not run\n\n- **b, c**: no tool (all)\n"), "{text}");
+    }
+
+    #[test]
+    fn junit_has_what_ran_and_a_skip_for_each_reason() {
+        let xml = junit(&cells()).expect("XML");
+        assert_eq!(xml.matches("<testcase").count(), 3, "{xml}");
+        assert!(xml.contains("second: it hung") && xml.contains("b, c: no tool"), "{xml}");
+    }
 }
