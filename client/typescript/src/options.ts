@@ -29,7 +29,7 @@ export interface ListenOptions {
   signal?: AbortSignal | undefined;
   /** Start with the newest poke that the server keeps. It counts for the first who listens to an interest. */
   latest?: boolean | undefined;
-  /** Go on where an earlier process has stopped: what `positions()` said there. It counts for the first, as `latest`. */
+  /** Go on where an earlier process has stopped: what `positions()` said there, or null. It counts for the first, as `latest`. */
   positions?: readonly SavedPosition[] | null | undefined;
 }
 

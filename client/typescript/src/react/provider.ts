@@ -9,7 +9,7 @@ const ClientContext = createContext<ClientSource | undefined>(undefined);
 /** Where the pokes below a provider come from: a client of the program, or a URL to make one for. */
 export type PokeProviderProps = { children?: ReactNode } & (
   | {
-      /** Made by `createClient`, with a token for example. The program closes it. */
+      /** Made by `createClient`, with a token for example. The program closes it, once nothing below listens: hooks aren't told. */
       client: PokeClient;
       url?: undefined;
     }
