@@ -11,6 +11,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.boolean
 import kotlinx.serialization.json.booleanOrNull
 import java.math.BigDecimal
 import kotlin.math.abs
@@ -42,7 +43,7 @@ internal fun toValue(data: JsonElement, path: String = "data", depth: Int = 0): 
         is JsonNull -> value.setNullValue(NullValue.NULL_VALUE)
         is JsonPrimitive -> when {
             data.isString -> value.setStringValue(unicode(data.content, path))
-            data.booleanOrNull != null -> value.setBoolValue(data.content == "true")
+            data.booleanOrNull != null -> value.setBoolValue(data.boolean)
             else -> value.setNumberValue(number(data.content, path))
         }
         is JsonArray -> {
@@ -76,8 +77,12 @@ internal fun toJson(value: Value): JsonElement = when (value.kindCase) {
     Value.KindCase.KIND_NOT_SET, null -> throw Unreadable("a value without a kind")
 }
 
+/** Java reads more as a double, such as `7f`, which a lenient parser hands on. */
+private val JSON_NUMBER = Regex("""-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?""")
+
 private fun number(literal: String, path: String): Double {
     val number = literal.toDoubleOrNull()?.takeIf { it.isFinite() } ?: refuse(path, "a number that isn't a finite double")
+    if (!JSON_NUMBER.matches(literal)) refuse(path, "not a number as JSON has them")
     val isInteger = literal.none { it in ".eE" }
     if (isInteger && BigDecimal(number).compareTo(BigDecimal(literal)) != 0) {
         refuse(path, "an integer that a double can't hold exactly: send it as a string")

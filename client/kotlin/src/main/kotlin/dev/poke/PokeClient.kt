@@ -87,7 +87,7 @@ public class PokeClient internal constructor(
     ): Flow<PokeEvent> = flow {
         val saved = positions.associate { it.interest to Start.After(it.position) }
         val wants = interests.associateWith { saved[it] ?: if (latest) Start.Latest else Start.New }
-        wants.keys.forEach { unicode(it.domain + it.filter, "interest") }
+        wants.keys.forEach { listOf(it.domain, it.filter).forEach { part -> unicode(part, "interest") } }
         if (wants.isEmpty()) return@flow
         while (!session().tell(this, wants)) {
             // Its last interest ended in this moment: the next session is another.
@@ -181,10 +181,8 @@ public class PokeClient internal constructor(
 
     /** Cancels everything. Flows and calls that are still under way fail with [PokeException.Kind.CLOSED]. */
     override fun close() {
-        synchronized(lock) {
-            isClosed = true
-            session?.change { stop(PokeException(PokeException.Kind.CLOSED, "")) }
-        }
+        // The session may not be driven yet, and never will be.
+        synchronized(lock) { isClosed = true; session }?.close()
         scope.cancel()
         transport.close()
     }

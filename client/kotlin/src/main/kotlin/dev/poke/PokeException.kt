@@ -68,7 +68,7 @@ public class PokeException internal constructor(
         TOO_MANY_INTERESTS("too many interests"),
     }
 
-    public val reason: String? get() = details.info?.reason
+    public val reason: String? get() = details.info?.reason?.takeIf { details.isFromServer }
     public val retryAfter: Duration? get() = details.retryAfter
     public val violations: List<Violation> get() = details.violations
 

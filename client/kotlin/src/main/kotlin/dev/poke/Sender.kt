@@ -34,7 +34,9 @@ internal class Letter(
         val request = PublishRequest.newBuilder().setDomain(unicode(domain, "domain")).setFilter(unicode(filter, "filter"))
         data?.let { request.data = toValue(it) }
         customerId?.let { request.setAudience(Audience.CUSTOMER.toWire()).customerId = unicode(it, "customerId") }
-        return request.setIdempotencyKey(idempotencyKey?.let { unicode(it, "idempotencyKey") } ?: newKey()).build()
+        // An empty key is none, and without one a second attempt could be a second poke.
+        val key = idempotencyKey?.takeIf { it.isNotEmpty() } ?: newKey()
+        return request.setIdempotencyKey(unicode(key, "idempotencyKey")).build()
     }
 
     /** The two requests have the same fields (poke.proto). */

@@ -62,6 +62,7 @@ internal class Session(
             val calls = mutableMapOf<CallId, OpenCall>()
             do {
                 val step = step()
+                wakeReaders()
                 step.actions.forEach { apply(it, calls, signals) }
                 if (!step.isOver) await(step, signals)
             } while (!step.isOver)
@@ -69,9 +70,17 @@ internal class Session(
         }
     } finally {
         // However it ends: nobody waits for ever.
-        change { stop(PokeException(PokeException.Kind.CLOSED, "")) }
-        synchronized(state) { state.wakeReaders() }
+        close()
     }
+
+    /** Fails all readers with CLOSED, unless there is no more anyway. */
+    fun close() {
+        change { stop(PokeException(PokeException.Kind.CLOSED, "")) }
+        wakeReaders()
+    }
+
+    /** Outside of the lock, since an unconfined reader goes on right here. */
+    private fun wakeReaders() = synchronized(state) { state.readers() }.forEach { it.wake() }
 
     private class Step(val actions: List<Action>, val deadline: Moment, val isReading: Boolean, val isOver: Boolean)
 
@@ -79,7 +88,6 @@ internal class Session(
 
     private fun step(): Step = synchronized(state) {
         state.onTime(clock())
-        state.wakeReaders()
         Step(state.takeActions(), state.deadline(), state.isReading, state.isOver)
     }
 

@@ -208,7 +208,8 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
         if (to.isNotEmpty()) outbox += Waiting(item, to.toMutableSet())
     }
 
-    fun wakeReaders() = readers.forEach { it.wake() }
+    /** Who takes events just now. */
+    fun readers(): List<Reader> = readers.toList()
 }
 
 /**

@@ -83,6 +83,16 @@ internal class DataTest {
     }
 
     @Test
+    fun `what only a lenient parser takes for a number is refused, and its TRUE is true`() {
+        val lenient = Json { isLenient = true }
+        for (text in listOf("7f", "0x1p3", "1.5d")) {
+            assertTrue("as JSON has them" in refused(lenient.parseToJsonElement(text)), text)
+        }
+        assertEquals(JsonPrimitive(true), toJson(toValue(lenient.parseToJsonElement("TRUE"))))
+        assertEquals(0.0, toValue(parsed("1e-99999999999")).numberValue)
+    }
+
+    @Test
     fun `depth 24 passes and 25 is refused`() {
         fun lists(depth: Int) = (1..depth).fold<Int, JsonElement>(JsonPrimitive("x")) { inner, _ -> JsonArray(listOf(inner)) }
         assertEquals(lists(24), toJson(toValue(lists(24))))

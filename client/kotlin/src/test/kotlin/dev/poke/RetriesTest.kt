@@ -1,6 +1,7 @@
 package dev.poke
 
 import dev.poke.v1.ReconnectReason
+import dev.poke.v1.errorInfo
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.withTimeout
@@ -180,6 +181,13 @@ internal class RetriesTest {
         listen(slow, "a")
         assertEquals(null, withTimeoutOrNull(SECOND) { slow.publish("D", "a") })
         assertEquals("t", call().token)
+    }
+
+    @Test
+    fun `only an error of the server itself has a reason`() {
+        val proxy = Details(errorInfo { reason = "QUOTA"; domain = "proxy.example" })
+        assertEquals(null, failure(Code.RESOURCE_EXHAUSTED, "", proxy).reason)
+        assertEquals("REASON", refusal(Code.RESOURCE_EXHAUSTED).reason)
     }
 
     @Test

@@ -78,6 +78,18 @@ internal class SenderTest {
     }
 
     @Test
+    fun `an empty key is none, so that a retry can't become a second poke`() = peerTest {
+        coroutineScope {
+            val client = client()
+            val publishing = async { client.publish("D", "a", idempotencyKey = "") }
+            val call = call()
+            assertTrue((call.request as PublishRequest).idempotencyKey.isNotEmpty())
+            call.accept(5)
+            publishing.await()
+        }
+    }
+
+    @Test
     fun `a connection that swallows the first attempt is left for another`() = peerTest {
         coroutineScope {
             val client = client()
@@ -149,10 +161,13 @@ internal class SenderTest {
             { it.publish("D", "a\uD800") },
             { it.publish("D", "a", idempotencyKey = "\uD800") },
             { it.endInterest("D", "a", JsonPrimitive("\uDC00")) },
+            { it.publish("D", "a", idempotencyKey = "\uD800") },
         )) {
             assertEquals(PokeException.Kind.DATA, assertFailsWith<PokeException> { send(client()) }.kind)
         }
         assertEquals("failed DATA", listen(client(), "a\uD800").next())
+        val halves = Interest("D\uD83D", "\uDE00")
+        assertEquals("failed DATA", listen(client().pokes(halves)).next())
         assertTrue(isQuietFor(SECOND))
     }
 

@@ -1,5 +1,11 @@
 package dev.poke
 
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -162,5 +168,31 @@ internal class WatchdogTest {
         call.cancelled.await()
         assertEquals("failed CLOSED", pokes.next())
         assertEquals("failed CLOSED", listen(client, "a").next())
+    }
+
+    @Test
+    fun `closing in the moment of the first collection ends that too`() = peerTest {
+        coroutineScope {
+            val client = client()
+            val collecting = async(start = CoroutineStart.UNDISPATCHED) {
+                runCatching { client.pokes(filter("a")).collect {} }
+            }
+            client.close()
+            assertEquals(PokeException.Kind.CLOSED, (collecting.await().exceptionOrNull() as PokeException).kind)
+        }
+    }
+
+    @Test
+    fun `a collector that goes on right where it is woken may leave there`() = peerTest {
+        coroutineScope {
+            val client = client()
+            val both = List(2) {
+                async(Dispatchers.Unconfined) { client.pokes(filter("a")).first { it is PokeEvent.Live } }
+            }
+            val others = listen(client, "b")
+            call().send(welcome(), fresh("a", 0), fresh("b", 0))
+            both.awaitAll()
+            assertEquals(listOf("connected", "live b FRESH"), List(2) { others.next() })
+        }
     }
 }
