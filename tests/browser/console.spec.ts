@@ -94,6 +94,19 @@ test("several interests are watched at once, and each stops by itself", async ({
   expect(faults).toEqual([]);
 });
 
+test("it works where the browser lets pages keep nothing", async ({ page, startServer }) => {
+  const server = await startServer({ development: true });
+  await page.addInitScript(() => {
+    const get = () => {
+      throw new DOMException("no", "SecurityError");
+    };
+    Object.defineProperty(window, "sessionStorage", { get });
+  });
+  const faults = await open(page, server);
+  await watch(page, "PLAYLIST", "summer");
+  expect(faults).toEqual([]);
+});
+
 test("what others name or send is shown as text, whatever it looks like", async ({ page, startServer }) => {
   const server = await startServer({ development: true });
   const faults = await open(page, server);

@@ -1,3 +1,4 @@
+import { type Kept, tabStorage } from "../storage.js";
 import { Store } from "../store.js";
 
 /** What its user has proved by. Empty is nothing. */
@@ -16,9 +17,9 @@ const NAME = "poke-console-keys";
 /** Keys live in the page's memory and, if that is wanted, in the tab's storage: never in a URL, and on no disk of ours. */
 export class Keyring {
   readonly keys: Store<Keys>;
-  readonly #storage: Storage;
+  readonly #storage: Kept;
 
-  constructor(storage: Storage = sessionStorage) {
+  constructor(storage = tabStorage()) {
     this.#storage = storage;
     this.keys = new Store(read(storage));
   }
@@ -39,7 +40,7 @@ export class Keyring {
   }
 }
 
-function read(storage: Storage): Keys {
+function read(storage: Kept): Keys {
   try {
     return { ...NOTHING, ...(JSON.parse(storage.getItem(NAME) ?? "{}") as Partial<Keys>) };
   } catch {
