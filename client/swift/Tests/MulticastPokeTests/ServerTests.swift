@@ -1,5 +1,6 @@
 import Foundation
 import GRPCNIOTransportHTTP2Posix
+import Synchronization
 import Testing
 
 @testable import MulticastPoke
@@ -266,6 +267,24 @@ private let playlist = Interest("PLAYLIST", "42")
         try await until("moved") { log.described.filter { $0 == "connected" }.count == 3 }
         try await client.publish("PLAYLIST", "42", data: 2)
         try await until("poke") { log.data == [1, 2] }
+        #expect(!log.has("reconnecting"))
+    }
+
+    @Test func anotherNetworkMeansAnotherConnection() async throws {
+        let server = try await RealServer()
+        let dials = Mutex(0)
+        let dial = try Endpoint(server.url).dial(nil)
+        let client = PokeClient(tokens: .none, eventBuffer: 64) {
+            dials.withLock { $0 += 1 }
+            return try dial()
+        }
+        let log = Log(client.pokes(playlist))
+        for count in 1...3 {
+            try await until("live on it") { log.described.filter { $0 == "connected" }.count == count }
+            #expect(dials.withLock { $0 } == count)
+            try await until("the old one is closed") { try await server.metric("poke_connections_open") == 1 }
+            client.networkChanged()
+        }
         #expect(!log.has("reconnecting"))
     }
 

@@ -48,8 +48,8 @@ final class Hub: Sendable {
         while let action = shared.state.takeAction() {
             switch action {
             case .open(let id, let request, let staleToken): open(&shared, now, id, request, staleToken)
-            case .retire(let id):
-                if let connection = shared.calls[id]?.connection { afterwards.append { self.connector.retire(connection) } }
+            // At once, since the next action may be to open a call.
+            case .retire(let id): if let connection = shared.calls[id]?.connection { connector.retire(connection) }
             case .close(let id):
                 if let task = shared.calls.removeValue(forKey: id)?.task { afterwards.append { task.cancel() } }
             }
