@@ -85,6 +85,7 @@ impl Adapter {
     /// Gives a command and waits for its answer: `Err` with the value of `error`.
     pub(crate) async fn call(&self, mut command: Value) -> Result<Result<Value, Value>, Failure> {
         let (sender, answer) = oneshot::channel();
+        let is_special = command.get("special").is_some();
         {
             let state = &mut *lock(&self.state);
             if state.is_over {
@@ -102,7 +103,11 @@ impl Adapter {
         };
         let mut answer = answer.map_err(|_| gone())?;
         if let Some(reason) = answer["unsupported"].as_str() {
-            return Err(Failure::Unsupported(reason.to_owned()));
+            // A command that an adapter has forgotten must not look like something that its language can't do.
+            return Err(match is_special && !reason.is_empty() {
+                true => Failure::Unsupported(reason.to_owned()),
+                false => Failure::Failed(format!("unsupported, of which clients.yaml says nothing: {reason}")),
+            });
         }
         match (answer.get("ok").is_some(), answer.get("error").is_some()) {
             (true, false) => Ok(Ok(answer["ok"].take())),

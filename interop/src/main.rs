@@ -84,6 +84,10 @@ async fn run(args: Args) -> Result<bool, String> {
     } else {
         Vec::new()
     };
+    // Else a misspelt name would pass.
+    if clients.is_empty() || cases.is_empty() && product.is_empty() {
+        return Err("no client or no case has such a name".into());
+    }
     let known: Known = case::read(&here.join("known-failures.yaml"))?;
     // A panic fails its cell, which says why.
     std::panic::set_hook(Box::new(|_| {}));

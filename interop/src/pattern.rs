@@ -37,8 +37,10 @@ fn find(pattern: &Value, value: Option<&Value>, path: &str) -> Option<String> {
             if is_short { None } else { differs() }
         }
         (Value::Object(object), value) if object.contains_key("$one_of") => {
-            let options = object["$one_of"].as_array()?;
-            if options.iter().any(|option| find(option, value, path).is_none()) { None } else { differs() }
+            let options = object["$one_of"].as_array();
+            let is_one =
+                options.is_some_and(|options| options.iter().any(|option| find(option, value, path).is_none()));
+            if is_one { None } else { differs() }
         }
         (Value::Object(pattern), Some(Value::Object(object))) => {
             pattern.iter().find_map(|(key, pattern)| find(pattern, object.get(key), &format!("{path}.{key}")))
@@ -105,6 +107,13 @@ mod tests {
         assert_eq!(differs(&json!({"position": "$any"}), Some(&seen)), None);
         let difference = differs(&json!({"data": {"n": 2}}), Some(&seen));
         assert_eq!(difference.as_deref(), Some(".data.n: 1.0, not 2"));
+    }
+
+    #[test]
+    fn a_pattern_that_is_written_wrongly_matches_nothing() {
+        for pattern in [json!({"$one_of": "a"}), json!({"$one_of": []}), json!({"$shorter": "1"}), json!("$anything")] {
+            assert!(differs(&pattern, Some(&json!("a"))).is_some(), "{pattern}");
+        }
     }
 
     #[test]

@@ -181,7 +181,9 @@ impl Play<'_> {
         interests.extend((0..subscribe.count.unwrap_or_default()).map(|number| interest(&json!(number.to_string()))));
         if let Some(saved) = &subscribe.saved {
             let positions = self.saved.get(saved).and_then(Value::as_array);
-            interests.extend(positions.cloned().unwrap_or_default());
+            let positions = positions.filter(|positions| !positions.is_empty());
+            let nothing = || Failure::Failed(format!("nothing is saved as {saved}"));
+            interests.extend(positions.ok_or_else(nothing)?.iter().cloned());
         }
         self.subscriptions.insert(subscribe.name.clone(), self.adapter.events(&name));
         let client = self.named(&subscribe.client);
