@@ -206,18 +206,21 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The next event that is of interest to whoever wants the pattern's.
-    async fn next(&mut self, name: &str, wanted: &str) -> Result<Value, Failure> {
+    /// The next event, whatever it is.
+    async fn told(&mut self, name: &str, wanted: &str) -> Result<Value, Failure> {
         let events = self.subscriptions.get_mut(name).expect("the case subscribed");
+        match timeout(PATIENCE, events.next()).await {
+            Ok(Some(event)) => Ok(event),
+            Ok(None) => Err(Failure::Failed(format!("no {wanted}: the adapter has ended, or told too much"))),
+            Err(_) => Err(Failure::Failed(format!("no {wanted} within {PATIENCE:?}"))),
+        }
+    }
+
+    /// The next event that is of interest to whoever wants this kind.
+    async fn next(&mut self, name: &str, wanted: &str) -> Result<Value, Failure> {
         loop {
-            let Ok(event) = timeout(PATIENCE, events.next()).await else {
-                return Err(Failure::Failed(format!("no {wanted} within {PATIENCE:?}")));
-            };
-            let Some(event) = event else {
-                return Err(Failure::Failed(format!("no {wanted}: the adapter has ended, or told too much")));
-            };
-            let kind = event["event"].as_str().unwrap_or_default();
-            if kind == wanted || !PASSED_OVER.contains(&kind) {
+            let event = self.told(name, wanted).await?;
+            if event["event"] == wanted || !is_passed_over(&event) {
                 return Ok(event);
             }
         }
@@ -240,15 +243,15 @@ impl Play<'_> {
 
     async fn unordered(&mut self, patterns: &[Value]) -> Result<(), Failure> {
         let mut left: Vec<_> = patterns.iter().map(of_subscription).collect();
-        while let Some((name, first)) = left.first() {
-            let (name, wanted) = (name.clone(), first["event"].as_str().unwrap_or("event").to_owned());
-            let event = self.next(&name, &wanted).await?;
-            let matching =
-                left.iter().position(|(of, pattern)| *of == name && differs(pattern, Some(&event)).is_none());
-            let Some(matching) = matching else {
-                return Err(Failure::Failed(format!("{event:.300} isn't one of {} that are left", left.len())));
-            };
-            left.swap_remove(matching);
+        while let Some((name, first)) = left.first().cloned() {
+            let event = self.told(&name, &format!("{first}")).await?;
+            match left.iter().position(|(of, pattern)| *of == name && differs(pattern, Some(&event)).is_none()) {
+                Some(matching) => drop(left.swap_remove(matching)),
+                None if is_passed_over(&event) => {}
+                None => {
+                    return Err(Failure::Failed(format!("{event:.300} isn't one of {} that are left", left.len())));
+                }
+            }
         }
         Ok(())
     }
@@ -342,7 +345,7 @@ impl Play<'_> {
     fn nothing_else(&mut self, case: &Case) -> Result<(), Failure> {
         for (name, events) in &mut self.subscriptions {
             while let Some(event) = events.buffered() {
-                if !PASSED_OVER.contains(&event["event"].as_str().unwrap_or_default()) {
+                if !is_passed_over(&event) {
                     return Err(Failure::Failed(format!("more than expected of {name}: {event:.300}")));
                 }
             }
@@ -359,6 +362,10 @@ impl Play<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn is_passed_over(event: &Value) -> bool {
+    event["event"].as_str().is_some_and(|kind| PASSED_OVER.contains(&kind))
 }
 
 fn difference(pattern: &Value, seen: &Value) -> Result<(), Failure> {
