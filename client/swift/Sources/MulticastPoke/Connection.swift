@@ -71,24 +71,29 @@ private struct EventDeserializer: MessageDeserializer {
 /// Opens connections, and holds the one that new calls use.
 final class Connector: Sendable {
     private let dial: @Sendable () throws -> any Connection
-    private let held = Mutex<(any Connection)?>(nil)
+    private let held = Mutex<(connection: (any Connection)?, isClosed: Bool)>((nil, false))
 
     init(dial: @escaping @Sendable () throws -> any Connection) { self.dial = dial }
 
-    /// The connection for a new call. Throws when it can never be made.
+    /// The connection for a new call. Throws when it can never be made, and when this is closed.
     func current() throws(PokeError) -> any Connection {
-        let made = held.withLock { held in
-            Result {
-                let connection = try held ?? dial()
-                held = connection
+        let made = held.withLock { held -> Result<any Connection, any Error>? in
+            if held.isClosed { return nil }
+            return Result {
+                let connection = try held.connection ?? dial()
+                held.connection = connection
                 return connection
             }
         }
+        guard let made else { throw PokeError(.closed, "the client is closed") }
         do { return try made.get() } catch { throw PokeError(.config, "no connection can be made like this", cause: error) }
     }
 
     /// No new call uses `connection` any more: its server has said GOAWAY, or nothing comes through it. Its calls go on.
-    func retire(_ connection: any Connection) { held.withLock { if $0 === connection { $0 = nil } } }
+    func retire(_ connection: any Connection) {
+        held.withLock { if $0.connection === connection { $0.connection = nil } }
+    }
 
-    func close() { held.withLock { $0 = nil } }
+    /// No connection is made any more.
+    func close() { held.withLock { $0 = (nil, true) } }
 }

@@ -99,7 +99,8 @@ public final class PokeClient: Sendable {
     /// The network has changed, from Wi-Fi to cellular for example: moves to a new connection now, and waits for no backoff.
     public func networkChanged() { hub.step { state, now in state.onNetworkChange(now) } }
 
-    /// Ends every loop and closes the connection.
+    /// Ends every loop and closes the connection. What is being sent is not tried again, and later calls throw
+    /// ``PokeError/Kind/closed``.
     public func close() {
         hub.step { state, _ in state.close() }
         connector.close()
@@ -133,7 +134,7 @@ public final class PokeClient: Sendable {
         var request = Poke_V1_PublishRequest()
         (request.domain, request.filter) = (domain, filter)
         (request.audience, request.customerID) = (customer == nil ? .unspecified : .customer, customer ?? "")
-        request.idempotencyKey = key ?? Self.randomKey()
+        request.idempotencyKey = Self.orRandom(key)
         if let data { request.data = try data.wire() }
         let method = Poke_V1_PokeService.Method.Publish.descriptor
         let answer: Poke_V1_PublishResponse = try await call(method, request, deadline)
@@ -153,7 +154,7 @@ public final class PokeClient: Sendable {
         var request = Poke_V1_EndInterestRequest()
         (request.domain, request.filter) = (domain, filter)
         (request.audience, request.customerID) = (customer == nil ? .unspecified : .customer, customer ?? "")
-        request.idempotencyKey = key ?? Self.randomKey()
+        request.idempotencyKey = Self.orRandom(key)
         if let data { request.data = try data.wire() }
         let method = Poke_V1_PokeService.Method.EndInterest.descriptor
         let answer: Poke_V1_EndInterestResponse = try await call(method, request, deadline)

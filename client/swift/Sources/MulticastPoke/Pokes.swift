@@ -1,8 +1,8 @@
 /// The events of some interests: `for try await event in client.pokes(interest)`.
 ///
 /// It doesn't end for reasons that pass. It ends once each of its interests has ended or was finally rejected, throws one
-/// ``PokeError`` when no retry can help, and ends when its task is cancelled. Leaving the loop lets its interests go. While nobody
-/// reads it, the server is made to wait. Iterate it once.
+/// ``PokeError`` when no retry can help, and ends when its task is cancelled. Leaving the loop lets its interests go, once
+/// nothing holds this value either. While nobody reads it, the server is made to wait. Iterate it once.
 public struct Pokes: AsyncSequence, Sendable {
     /// Lets go of the interests when nobody can ask for an event any more.
     fileprivate final class Membership: Sendable {

@@ -12,7 +12,7 @@ actor Tokens {
     private let now: @Sendable () -> Moment
     private var newest: (token: String, at: Moment)?
     /// While a token is fetched, so that all calls share one fetch.
-    private var fetch: Task<String, any Error>?
+    private var fetch: (task: Task<String, any Error>, waiters: Int)?
 
     /// Whether there can be another token than the one that was refused.
     nonisolated var canRefresh: Bool { if case .provided = source { true } else { false } }
@@ -33,14 +33,38 @@ actor Tokens {
     private func token(_ provider: @escaping @Sendable () async throws -> String, _ stale: Moment?) async throws -> String {
         while true {
             if let newest, stale.map({ newest.at > $0 }) ?? true { return newest.token }
-            let fetch = self.fetch ?? Task { try await provider() }
-            self.fetch = fetch
-            let result = await fetch.result
-            if self.fetch == fetch {
-                self.fetch = nil
+            let task = fetch?.task ?? Task { try await provider() }
+            fetch = (task, (fetch?.waiters ?? 0) + 1)
+            guard let result = await Self.result(of: task) else {
+                giveUp(task)
+                throw CancellationError()
+            }
+            if fetch?.task == task {
+                fetch = nil
                 if let token = try? result.get() { newest = (token, now()) }
             }
             if case .failure(let error) = result { throw Failure.retry(PokeError(.token, "no token", cause: error)) }
+        }
+    }
+
+    /// `nil`: whoever waits for it was cancelled first. A provider may take its time with that, or never end.
+    private static func result(of fetch: Task<String, any Error>) async -> Result<String, any Error>? {
+        let (results, answer) = AsyncStream.makeStream(of: Result<String, any Error>.self)
+        Task {
+            answer.yield(await fetch.result)
+            answer.finish()
+        }
+        return await results.first { _ in true }
+    }
+
+    /// A fetch that nobody waits for any more is cancelled, and the next call asks anew.
+    private func giveUp(_ task: Task<String, any Error>) {
+        guard let fetch, fetch.task == task else { return }
+        if fetch.waiters > 1 {
+            self.fetch = (task, fetch.waiters - 1)
+        } else {
+            self.fetch = nil
+            task.cancel()
         }
     }
 

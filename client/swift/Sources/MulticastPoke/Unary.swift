@@ -2,9 +2,10 @@ import GRPCCore
 import SwiftProtobuf
 
 extension PokeClient {
-    /// 128 random bits: a retry is recognised, and no two senders make the same.
-    static func randomKey() -> String {
-        String(UInt128.random(in: .min ... .max), radix: 16)
+    /// The key, or else 128 random bits: a retry is recognised, and no two senders make the same. An empty key is none, and without
+    /// one a second attempt could be a second poke.
+    static func orRandom(_ key: String?) -> String {
+        if let key, !key.isEmpty { key } else { String(UInt128.random(in: .min ... .max), radix: 16) }
     }
 
     /// Calls until there is an answer, a final refusal, or no time left.
@@ -42,16 +43,29 @@ extension PokeClient {
 
     /// Calls once, or a second time with a new token if the first one is no longer accepted.
     private func attempt<R>(_ patience: Duration, _ call: (Metadata, Duration) async throws -> R) async throws -> R {
-        let begun = now()
-        let metadata = try await tokens.metadata()
+        let endsAt = now() + patience
+        func left() -> Duration { max(.milliseconds(1), endsAt - now()) }
+        let first = try await metadata(within: left())
         let called = now()
-        do { return try await call(metadata, patience) } catch {
+        do { return try await call(first, left()) } catch {
             let failure = Failure(error)
             guard failure.remedy == .refreshToken, tokens.canRefresh else { throw failure.onceOnly }
         }
-        let renewed = try await tokens.metadata(stale: called)
-        do { return try await call(renewed, max(.milliseconds(1), patience - (now() - begun))) } catch {
-            throw Failure(error).onceOnly
+        let renewed = try await metadata(stale: called, within: left())
+        do { return try await call(renewed, left()) } catch { throw Failure(error).onceOnly }
+    }
+
+    /// A token that doesn't come in time is none.
+    private func metadata(stale: Moment? = nil, within patience: Duration) async throws -> Metadata {
+        guard tokens.canRefresh else { return try await tokens.metadata() }
+        return try await withThrowingTaskGroup(of: Metadata.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await self.tokens.metadata(stale: stale) }
+            group.addTask {
+                try await Task.sleep(for: patience)
+                throw Failure.retry(PokeError(.token, "no token in time"))
+            }
+            return try await group.next()!
         }
     }
 }

@@ -291,6 +291,23 @@ private let c = Interest("D", "c")
 
 /// What the device does.
 @Suite struct DeviceTests {
+    @Test func aLoopThatIsOverButStillHeldHoldsUpNobody() throws {
+        let rig = try Rig([a, b], buffer: 4)
+        rig.state.join(2)
+        try rig.state.add(rig.now, 2, c, start: .new)
+        rig.openedAfter()
+        rig.goLive([a, b, c], at: 0)
+        rig.say(ended(c, 1))
+        _ = rig.told()
+        // Nobody reads the second loop to its end, and each heartbeat raises what the first one holds.
+        for sequence in 2..<20 {
+            rig.say(.heartbeat(checkpoints: [at(Int64(sequence))]))
+            _ = rig.told()
+        }
+        #expect(rig.state.isReading)
+        #expect(rig.told(2) == ["live c recovered", "ended c", "over"])
+    }
+
     @Test func inTheBackgroundNothingIsOpenAndBackItGoesOnWhereItWas() throws {
         let rig = try Rig()
         rig.goLive()

@@ -51,8 +51,8 @@ struct State {
     /// What has to be done next.
     mutating func takeAction() -> Action? { actions.isEmpty ? nil : actions.removeFirst() }
 
-    /// Whether messages may be read: not while a loop is behind.
-    var isReading: Bool { readers.values.allSatisfy { $0.queue.count < buffer } }
+    /// Whether messages may be read: not while a loop is behind. One that is over gets no more, whatever waits for it.
+    var isReading: Bool { readers.values.allSatisfy { $0.isOver || $0.queue.count < buffer } }
 
     /// When `onTime` has something to do. Silence means nothing while nobody listens.
     var deadline: Moment? {
@@ -191,7 +191,9 @@ struct State {
     }
 
     mutating func tellComplete(_ raised: [Interest], _ position: Position) {
-        for id in readers.keys where !raised.isEmpty { readers[id]?.queue.append(.checkpoint(raised, position)) }
+        for (id, reader) in readers where raised.contains(where: { reader.held[$0] != nil }) {
+            readers[id]?.queue.append(.checkpoint(raised, position))
+        }
     }
 
     /// There is no more of this interest. With the last one the calls are closed.
