@@ -168,6 +168,8 @@ pub(crate) enum Step {
     Network(Fault),
     /// The server comes to have so many streams.
     Streams(u32),
+    /// The server has ended so many streams that nobody read, or more.
+    Stalled(u32),
     /// The peer's next call matches the pattern.
     Call(Value),
     /// The peer goes on, where it waits for this name.

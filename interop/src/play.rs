@@ -142,6 +142,10 @@ impl Play<'_> {
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
                 Ok(())
             }
+            Step::Stalled(count) => {
+                self.world.streams_stall(*count).await;
+                Ok(())
+            }
             Step::Call(pattern) => self.call(pattern).await,
             Step::Go(name) => {
                 self.world.peer().go(name);

@@ -167,6 +167,16 @@ impl World {
         }
     }
 
+    /// Waits until the server has ended so many streams that nobody read.
+    pub(crate) async fn streams_stall(&self, count: u32) {
+        let what = format!("the server to end {count} streams that nobody reads");
+        eventually(&what, async || {
+            let ended = self.server().metrics().await.sum_where("poke_streams_ended_total", "stalled");
+            (ended >= f64::from(count)).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the server has so many streams.
     pub(crate) async fn streams_become(&self, count: u32) {
         let what = format!("the server to have {count} streams");
