@@ -98,8 +98,8 @@ macro_rules! letter {
                 self
             }
 
-            /// Names the call, so that a repeat isn't a second one: 1 to 128 printable ASCII characters. Without it the
-            /// client makes one for its own retries.
+            /// Names the call, so that a repeat isn't a second one: 1 to 128 printable ASCII characters. Without it, or
+            /// with an empty one, the client makes one for its own retries.
             pub fn key(mut self, key: impl Into<String>) -> Self {
                 self.0.key = Some(key.into());
                 self
@@ -114,6 +114,7 @@ macro_rules! letter {
             /// The message, with a key of its own if it has none yet, and the deadline.
             pub(crate) fn into_request(self) -> Result<(v1::$request, Duration), Error> {
                 let Letter { domain, filter, data, customer_id, key, deadline } = self.0;
+                let key = key.filter(|key| !key.is_empty());
                 let audience = match customer_id {
                     Some(_) => v1::Audience::Customer,
                     None => v1::Audience::Unspecified,
