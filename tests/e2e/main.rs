@@ -14,6 +14,7 @@ mod cut_off;
 mod drain;
 mod ended;
 mod errors;
+mod examples;
 mod gap;
 mod heartbeat;
 mod hostile;

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// The path of a binary of this workspace, `poke-server` or `poke`.
+/// The path of a binary of this workspace, `poke-server` or `poke`, or of the SDK's `examples/watch` and its like.
 ///
 /// `POKE_BIN_DIR` says where they are. Without it they are built, in the profile of the test itself, so that plain
 /// `cargo test` never runs an old binary.
@@ -27,7 +27,7 @@ pub fn binary(name: &str) -> PathBuf {
 
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package=poke-server", "--package=poke-client", "--bins"]);
+    cargo.args(["build", "--package=poke-server", "--package=poke-client", "--bins", "--examples"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

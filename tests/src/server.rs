@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, MutexGuard,
@@ -56,6 +56,12 @@ impl Server {
     /// When it doesn't.
     pub async fn start_in_development() -> Self {
         Self::spawn(Command::new(binary("poke-server")), "127.0.0.1:0", new_folder()).await
+    }
+
+    /// A folder of its own, which goes with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     async fn spawn(mut command: Command, address: &str, folder: PathBuf) -> Self {
