@@ -10,7 +10,16 @@ stubs_are_current() {
     npm run --silent generate && git diff --exit-code -- "$made" && [ -z "$(git status --porcelain -- "$made")" ]
 }
 
+# What users with the network get of Buf's plugins is the same: buf.gen.yaml pins the version and the options of the local one.
+remote_is_the_same() {
+    local version options
+    version=$(node -p 'require("./package.json").devDependencies["@bufbuild/protoc-gen-es"]')
+    options=$(sed -n 's/^ *opt: \(.*import_extension.*\)/\1/p' buf.gen.local.yaml)
+    grep -A2 "remote: buf.build/bufbuild/es:v$version\$" buf.gen.yaml | grep -F "opt: $options"
+}
+
 check "the stubs are what buf generates" stubs_are_current
+check "buf.gen.yaml pins the same plugin" remote_is_the_same
 check "the SDK builds" npm run --silent build -w client/typescript
 check "biome: format and lint" npm run --silent lint
 check "types" npm run --silent check --workspaces --if-present
