@@ -45,8 +45,6 @@ const subscriptions = new Map<string, Listening>();
 class Listening {
   readonly #loops = new Map<string, { iterator: AsyncIterator<PokeEvent>; holders: number }>();
   #isOver = false;
-  #stream: string | undefined;
-  #isReconnecting = false;
   #resume = () => {};
   #resumed = Promise.resolve();
 
@@ -104,7 +102,7 @@ class Listening {
         const { done, value } = await iterator.next();
         await this.#resumed;
         if (done) break;
-        if (!this.#isRepeated(value)) this.#tell(toldEvent(value));
+        if (!this.#isRepeated(value, key)) this.#tell(toldEvent(value));
       }
     } catch (error) {
       this.#tell({ event: "failed", error: toldError(error as PokeError) });
@@ -116,18 +114,10 @@ class Listening {
     this.#isOver ||= this.#loops.size === 0;
   }
 
-  /** Each loop hears of the one stream. */
-  #isRepeated(event: PokeEvent): boolean {
-    if (event.type === "reconnecting") {
-      const was = this.#isReconnecting;
-      this.#isReconnecting = true;
-      queueMicrotask(() => setTimeout(() => (this.#isReconnecting = false)));
-      return was;
-    }
-    if (event.type !== "connected") return false;
-    const was = this.#stream === event.streamId;
-    this.#stream = event.streamId;
-    return was;
+  /** Each loop hears of the one stream: the first one tells. */
+  #isRepeated(event: PokeEvent, key: string): boolean {
+    const isOfStream = event.type === "connected" || event.type === "reconnecting";
+    return isOfStream && key !== this.#loops.keys().next().value;
   }
 
   #tell(event: object): void {
