@@ -41,6 +41,7 @@ export class Caller {
       const endsAt = this.#clock.now() + (Math.min(deadline, LONGEST_DURATION) || 0);
       const backoff = new Backoff(fairDice);
       let retriedAtOnce = false;
+      let earlier: PokeError | undefined;
       for (;;) {
         // Half of what is left: a connection that swallows the first attempt leaves time for another.
         const left = endsAt - this.#clock.now();
@@ -56,7 +57,10 @@ export class Caller {
           const delay = isAtOnce ? 0 : (error.retryDelay ?? 0) + backoff.next();
           // CANCELLED would say that the program itself has given up.
           const last = error.code === "CANCELLED" ? new PokeError("UNAVAILABLE", error.message, { cause: error }) : error;
+          // An attempt that had hardly any time says less than what the one before it met.
+          if (this.#clock.now() >= endsAt && earlier) throw earlier;
           if (this.#clock.now() + delay >= endsAt) throw last;
+          earlier = last;
           if (error.reason === undefined) this.#connections.retire(line);
           await sleep(delay, signal);
         } finally {
