@@ -1,7 +1,7 @@
 # The SDK and our pages in a real browser, against the real server.
 apt_package chromium nginx openssl firefox-esr webkit2gtk-driver xvfb
 export POKE_BIN_DIR=$CARGO_TARGET_DIR/release POKE_BROWSER_RESULTS=$CARGO_TARGET_DIR/browser
-check "npm ci" npm ci --no-audit --no-fund --loglevel=error
+check "npm packages" npm_packages
 check "the SDK builds" npm run --silent build -w client/typescript
 check "the demo's page builds" npm run --silent build -w demo/playlist
 check "the demo's own tests" npm test --silent -w demo/playlist

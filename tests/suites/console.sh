@@ -1,5 +1,5 @@
 # The console: its parts alone, and that the page which the server holds is what is built from client/console and the SDK.
-check "npm ci" npm ci --no-audit --no-fund --loglevel=error
+check "npm packages" npm_packages
 check "unit tests of the console" npm run --silent test -w client/console
 
 page_is_current() {

@@ -4,11 +4,6 @@ export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
 
 kotlin=client/kotlin
 
-# maven ARGUMENTS...: without the network where this machine has all that it needs.
-maven() {
-    mvn -B -q -o -f "$kotlin" "$@" || mvn -B -q -f "$kotlin" "$@"
-}
-
 # surefire REPORT: runs the tests, and puts what Surefire reports into one file.
 surefire() {
     local reports=$kotlin/target/surefire-reports status=0
@@ -25,5 +20,5 @@ install_ktlint() {
 
 check "ktlint" java -jar "$(tool ktlint-1.8.0 install_ktlint)/ktlint-cli-1.8.0-all.jar" --relative \
     "$kotlin/src/**/*.kt" "$kotlin/examples/*.kt" "interop/adapters/*kotlin/src/*.kt"
-check "the Kotlin SDK builds" maven -DskipTests package
+check "the Kotlin SDK builds" maven -f "$kotlin" -DskipTests package
 junit "the Kotlin SDK" "$CARGO_TARGET_DIR/kotlin.xml" surefire "$CARGO_TARGET_DIR/kotlin.xml"

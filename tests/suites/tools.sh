@@ -39,6 +39,14 @@ cargo_tool() {
     rm -rf "$1/build"
 }
 
+# npm_packages: what package-lock.json pins, in node_modules, unless that is there already.
+npm_packages() {
+    [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error
+}
+
+# maven ARGUMENTS...: without the network where this machine has all that it needs.
+maven() { mvn -B -q -o "$@" || mvn -B -q "$@"; }
+
 # apt_package NAME...: installs those that are missing, where that is possible.
 apt_package() {
     local missing=()

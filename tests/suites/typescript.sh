@@ -2,7 +2,7 @@
 # real server.
 apt_package chromium
 export POKE_BIN_DIR=$CARGO_TARGET_DIR/release
-check "npm ci" npm ci --no-audit --no-fund --loglevel=error
+check "npm packages" npm_packages
 
 # The committed stubs are what the contract makes.
 stubs_are_current() {
