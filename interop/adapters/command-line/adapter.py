@@ -1,15 +1,16 @@
 """The adapter of grpcurl, `buf curl` or curl: adapter.py TOOL PROGRAM. Each call is a process. See interop/README.md."""
 
 import base64
-import json
 import re
 import subprocess
 import sys
-import threading
+from pathlib import Path
 
 from tools import TOOLS, Failed
 
-speaking = threading.Lock()
+sys.path.append(str(Path(__file__).parents[1] / "python-stdio"))
+import stdio
+
 tool = TOOLS[sys.argv[1]](sys.argv[2])
 # gRPC's names and numbers of codes, in the order of the numbers.
 CODES = (
@@ -18,79 +19,49 @@ CODES = (
 ).split()
 
 
-def say(line: dict) -> None:
-    text = json.dumps(line)
-    with speaking:
-        print(text, flush=True)
+class Subscription(stdio.Subscription):
+    Failure = Failed
 
-
-class Subscription:
-    """One process, read by a thread."""
-
-    def __init__(self, name: str, client: dict, interests: list):
-        self.name, self.client, self.told = name, client, True
-        self.reads = threading.Event()
-        self.reads.set()
+    def start(self, interests: list) -> None:
         request = {"subscriptions": [start_of(interest) for interest in interests]}
-        command = tool.command(client["url"], "Subscribe", headers(client), client.get("deadlineMs"))
+        command = tool.command(self.client["url"], "Subscribe", headers(self.client), self.client.get("deadlineMs"))
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.process.stdin.write(tool.body(request, streaming=True))
         self.process.stdin.close()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
 
-    def read(self) -> None:
+    def events(self):
         try:
             for response in tool.messages(self.process):
                 self.reads.wait()
                 if told := event(response):
-                    self.tell(told)
-            self.tell({"event": "over"})
-        except Failed as failed:
-            self.tell({"event": "failed", "error": refusal(failed)})
+                    yield told
         finally:
             self.process.wait()
 
-    def tell(self, told: dict) -> None:
-        if self.told:
-            say({"subscription": self.name, "event": told})
-
-    def cancel(self) -> None:
-        self.told = False
+    def stop(self) -> None:
         self.process.kill()
-        self.reads.set()
-        self.reader.join()
+
+    @staticmethod
+    def refusal(failed: Failed) -> dict:
+        """Of an error as gRPC's tools or as Connect write it."""
+        said = failed.said
+        code = said.get("code")
+        told = {"message": said.get("message", "")}
+        if code is not None:
+            told["code"] = CODES[code] if isinstance(code, int) else {"canceled": "CANCELLED"}.get(code, code.upper())
+        for detail in said.get("details", []):
+            if (detail.get("@type") or detail.get("type", "")).endswith("google.rpc.ErrorInfo"):
+                # Its first field is the reason.
+                value = base64.b64decode((detail.get("@value") or detail["value"]) + "==")
+                told["reason"] = value[2 : 2 + value[1]].decode()
+        return told
 
 
-class Adapter:
-    def __init__(self):
-        self.clients: dict[str, dict] = {}
-        self.subscriptions: dict[str, Subscription] = {}
-
-    def handle(self, command: dict) -> None:
-        try:
-            answer = {"ok": getattr(self, command["command"])(command) or {}}
-        except Failed as failed:
-            answer = {"error": refusal(failed)}
-        except Exception as error:
-            answer = {"error": {"message": f"{type(error).__name__}: {error}"[:300]}}
-        say({"id": command["id"], **answer})
+class Adapter(stdio.Adapter):
+    Subscription = Subscription
 
     def open(self, command: dict) -> None:
         self.clients[command["client"]] = command
-
-    def subscribe(self, command: dict) -> None:
-        name = command["subscription"]
-        self.subscriptions[name] = Subscription(name, self.clients[command["client"]], command["interests"])
-
-    def pause(self, command: dict) -> None:
-        self.subscriptions[command["subscription"]].reads.clear()
-
-    def resume(self, command: dict) -> None:
-        self.subscriptions[command["subscription"]].reads.set()
-
-    def cancel(self, command: dict) -> None:
-        self.subscriptions.pop(command["subscription"]).cancel()
 
     def publish(self, command: dict) -> dict:
         answer = self.unary("Publish", command)
@@ -108,11 +79,6 @@ class Adapter:
         line = tool.command(client["url"], method, headers(client), command.get("deadlineMs", 10_000))
         process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return tool.answer(process, tool.body(request, streaming=False))
-
-    def close(self, command: dict) -> None:
-        client = self.clients.pop(command["client"])
-        for name in [name for name, of in self.subscriptions.items() if of.client is client]:
-            self.subscriptions.pop(name).cancel()
 
 
 def headers(client: dict) -> list[str]:
@@ -171,26 +137,4 @@ def milliseconds(duration: str | None) -> int:
     return round(float(duration.removesuffix("s")) * 1000) if duration else 0
 
 
-def refusal(failed: Failed) -> dict:
-    """Of an error as gRPC's tools or as Connect write it."""
-    said = failed.said
-    code = said.get("code")
-    told = {"message": said.get("message", "")}
-    if code is not None:
-        told["code"] = CODES[code] if isinstance(code, int) else {"canceled": "CANCELLED"}.get(code, code.upper())
-    for detail in said.get("details", []):
-        if (detail.get("@type") or detail.get("type", "")).endswith("google.rpc.ErrorInfo"):
-            # Its first field is the reason.
-            value = base64.b64decode((detail.get("@value") or detail["value"]) + "==")
-            told["reason"] = value[2 : 2 + value[1]].decode()
-    return told
-
-
-def main() -> None:
-    adapter = Adapter()
-    say({"ready": True, "version": re.sub(r"\s+", " ", tool.version())})
-    for line in sys.stdin:
-        threading.Thread(target=adapter.handle, args=(json.loads(line),), daemon=True).start()
-
-
-main()
+stdio.run(Adapter(), re.sub(r"\s+", " ", tool.version()))

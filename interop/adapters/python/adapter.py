@@ -1,24 +1,14 @@
 """The adapter of Python's grpcio with generated stubs. See interop/README.md for what it speaks."""
 
-import json
 import platform
-import sys
-import threading
 
 import grpc
+import stdio
 from google.protobuf import json_format, struct_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from poke.v1 import poke_pb2 as pb
 from poke.v1 import poke_pb2_grpc as pb_grpc
-
-speaking = threading.Lock()
-
-
-def say(line: dict) -> None:
-    text = json.dumps(line)
-    with speaking:
-        print(text, flush=True)
 
 
 class Client:
@@ -30,70 +20,38 @@ class Client:
         self.deadline = command["deadlineMs"] / 1000 if "deadlineMs" in command else None
 
 
-class Subscription:
-    """One call, read by a thread of its own."""
+class Subscription(stdio.Subscription):
+    Failure = grpc.RpcError
 
-    def __init__(self, name: str, client: Client, interests: list):
-        self.name = name
-        self.client = client
-        self.told = True
-        self.reads = threading.Event()
-        self.reads.set()
+    def start(self, interests: list) -> None:
         request = pb.SubscribeRequest(subscriptions=[start_of(interest) for interest in interests])
-        self.call = client.stub.Subscribe(request, metadata=client.metadata, timeout=client.deadline)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        self.call = self.client.stub.Subscribe(request, metadata=self.client.metadata, timeout=self.client.deadline)
 
-    def read(self) -> None:
-        try:
-            while self.reads.wait() and (response := next(self.call, None)) is not None:
-                self.reads.wait()
-                if told := event(response):
-                    self.tell(told)
-            self.tell({"event": "over"})
-        except grpc.RpcError as error:
-            self.tell({"event": "failed", "error": refusal(error)})
+    def events(self):
+        while self.reads.wait() and (response := next(self.call, None)) is not None:
+            self.reads.wait()
+            if told := event(response):
+                yield told
 
-    def tell(self, told: dict) -> None:
-        if self.told:
-            say({"subscription": self.name, "event": told})
-
-    def cancel(self) -> None:
-        self.told = False
+    def stop(self) -> None:
         self.call.cancel()
-        self.reads.set()
-        self.reader.join()
+
+    @staticmethod
+    def refusal(error: grpc.RpcError) -> dict:
+        told = {"code": error.code().name, "message": error.details()}
+        status = rpc_status.from_call(error)
+        for packed in status.details if status else []:
+            info = error_details_pb2.ErrorInfo()
+            if packed.Unpack(info):
+                told["reason"] = info.reason
+        return told
 
 
-class Adapter:
-    def __init__(self):
-        self.clients: dict[str, Client] = {}
-        self.subscriptions: dict[str, Subscription] = {}
-
-    def handle(self, command: dict) -> None:
-        try:
-            answer = {"ok": getattr(self, command["command"])(command) or {}}
-        except grpc.RpcError as error:
-            answer = {"error": refusal(error)}
-        except Exception as error:
-            answer = {"error": {"message": f"{type(error).__name__}: {error}"[:300]}}
-        say({"id": command["id"], **answer})
+class Adapter(stdio.Adapter):
+    Subscription = Subscription
 
     def open(self, command: dict) -> None:
         self.clients[command["client"]] = Client(command)
-
-    def subscribe(self, command: dict) -> None:
-        name = command["subscription"]
-        self.subscriptions[name] = Subscription(name, self.clients[command["client"]], command["interests"])
-
-    def pause(self, command: dict) -> None:
-        self.subscriptions[command["subscription"]].reads.clear()
-
-    def resume(self, command: dict) -> None:
-        self.subscriptions[command["subscription"]].reads.set()
-
-    def cancel(self, command: dict) -> None:
-        self.subscriptions.pop(command["subscription"]).cancel()
 
     def publish(self, command: dict) -> dict:
         answer = self.unary("Publish", pb.PublishRequest, command)
@@ -116,10 +74,7 @@ class Adapter:
         timeout = command.get("deadlineMs", 10_000) / 1000
         return getattr(client.stub, method)(request, metadata=client.metadata, timeout=timeout)
 
-    def close(self, command: dict) -> None:
-        client = self.clients.pop(command["client"])
-        for name in [name for name, of in self.subscriptions.items() if of.client is client]:
-            self.subscriptions.pop(name).cancel()
+    def closed(self, client: Client) -> None:
         client.channel.close()
 
 
@@ -185,21 +140,4 @@ def milliseconds(duration) -> int:
     return duration.ToMilliseconds()
 
 
-def refusal(error: grpc.RpcError) -> dict:
-    told = {"code": error.code().name, "message": error.details()}
-    status = rpc_status.from_call(error)
-    for packed in status.details if status else []:
-        info = error_details_pb2.ErrorInfo()
-        if packed.Unpack(info):
-            told["reason"] = info.reason
-    return told
-
-
-def main() -> None:
-    adapter = Adapter()
-    say({"ready": True, "version": f"grpcio {grpc.__version__}, Python {platform.python_version()}"})
-    for line in sys.stdin:
-        threading.Thread(target=adapter.handle, args=(json.loads(line),), daemon=True).start()
-
-
-main()
+stdio.run(Adapter(), f"grpcio {grpc.__version__}, Python {platform.python_version()}")
