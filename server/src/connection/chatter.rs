@@ -1,12 +1,19 @@
-//! How much an HTTP/2 client says that moves nothing: pings, settings, priorities, resets, unknown frames.
+//! How much an HTTP/2 client says that moves nothing: pings, settings, priorities, resets, empty DATA, unknown frames.
 //!
-//! Each is cheap, and each is taken for ever by a server that doesn't count (CVE-2019-9512, -9515, CVE-2023-44487).
+//! Each is cheap, and each is taken for ever by a server that doesn't count (CVE-2019-9512, -9515, -9518,
+//! CVE-2023-44487).
+
+use std::collections::VecDeque;
 
 /// What a client earns one such frame by: many ping as often as something comes, to learn how fast their network is.
 const EARNED_BY: usize = 64;
 
 /// The length of a frame's header (RFC 9113, section 4.1).
 const HEADER: usize = 9;
+
+const DATA: u8 = 0;
+const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
 
 /// Counts them as they are read.
 #[derive(Debug)]
@@ -24,11 +31,18 @@ pub(super) struct Chatter {
     have: usize,
     /// What is left of the payload of the last one.
     payload: usize,
+    /// The lengths of DATA frames with padding that haven't been asked for.
+    padded: VecDeque<usize>,
 }
 
 impl Chatter {
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, second: 0, count: 0, earned: 0, earned_before: 0, header: [0; HEADER], have: 0, payload: 0 }
+        Self { limit, second: 0, count: 0, earned: 0, earned_before: 0, header: [0; HEADER], have: 0, payload: 0, padded: VecDeque::new() }
+    }
+
+    /// The length of the next DATA frame with padding, in the order in which they came.
+    pub(super) fn next_padded(&mut self) -> Option<usize> {
+        self.padded.pop_front()
     }
 
     /// As much was written to the client.
@@ -56,22 +70,30 @@ impl Chatter {
             bytes = &bytes[taken..];
             if self.have == HEADER {
                 self.have = 0;
-                let [a, b, c, kind, ..] = self.header;
+                let [a, b, c, kind, flags, ..] = self.header;
                 self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
-                self.count += u32::from(is_chatter(kind));
+                self.count += u32::from(is_chatter(kind, flags, self.payload));
+                if kind == DATA && flags & PADDED != 0 {
+                    self.padded.push_back(self.payload);
+                }
             }
         }
     }
 }
 
-/// By the types of RFC 9113, section 6. DATA, HEADERS and CONTINUATION have bounds of their own, and credit is earned.
-fn is_chatter(kind: u8) -> bool {
+/// By the types of RFC 9113, section 6. Other DATA, HEADERS and CONTINUATION have bounds of their own, and credit is
+/// earned.
+fn is_chatter(kind: u8, flags: u8, length: usize) -> bool {
     const PRIORITY: u8 = 2;
     const RST_STREAM: u8 = 3;
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
     const CONTINUATION: u8 = 9;
-    matches!(kind, PRIORITY | RST_STREAM | SETTINGS | PING) || kind > CONTINUATION
+    match kind {
+        DATA => length == 0 && flags & END_STREAM == 0,
+        PRIORITY | RST_STREAM | SETTINGS | PING => true,
+        kind => kind > CONTINUATION,
+    }
 }
 
 #[cfg(test)]

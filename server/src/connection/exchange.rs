@@ -10,22 +10,30 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use h2::{Reason, SendStream, server::SendResponse};
+use h2::Reason;
 use http::{HeaderValue, Response, header};
 use http_body::Body;
 
+use super::http2::{Closed, Sender};
 use crate::{error::causes, stream::Chunk};
 
 /// A part of an answer's body.
 pub trait Outgoing: Buf + From<Bytes> + Send + Unpin + 'static {
-    /// Whether the body gives no more until this one has been written. Then it is handed over at once, and whoever made
-    /// it sees to a client that doesn't read.
+    /// Whether the body gives no more until this one has been written, without being told. Whoever made it sees to a
+    /// client that doesn't read.
     fn is_awaited(&self) -> bool;
+
+    /// The bytes that are left, in parts.
+    fn part(&self, number: usize) -> Option<&[u8]>;
 }
 
 impl Outgoing for Bytes {
     fn is_awaited(&self) -> bool {
         false
+    }
+
+    fn part(&self, number: usize) -> Option<&[u8]> {
+        (number == 0).then_some(self)
     }
 }
 
@@ -33,21 +41,29 @@ impl Outgoing for Chunk {
     fn is_awaited(&self) -> bool {
         self.is_awaited()
     }
+
+    fn part(&self, number: usize) -> Option<&[u8]> {
+        self.part(number)
+    }
 }
 
 /// Sends the answer when it is there, and its body to the end, unless the client resets the stream.
-///
-/// What makes the answer, and the answer's body, are boxed: an open stream, of which there are many, holds the smaller of
-/// them only, and nothing of the way there. An async function would keep room for both.
-pub(super) enum Exchange<A, B>
+pub(super) struct Exchange<A, B>
 where
     B: Body,
     B::Data: Outgoing,
 {
-    /// The answer is being made.
-    Answering(Pin<Box<A>>, SendResponse<B::Data>),
-    /// The body is on its way.
-    Sending(Pin<Box<B>>, Sending<B::Data>),
+    sender: Sender<B::Data>,
+    answer: Answer<A, B>,
+}
+
+/// What makes the answer, and the answer's body, are boxed: an open stream, of which there are many, holds the smaller of
+/// them only, and nothing of the way there. An async function would keep room for both.
+enum Answer<A, B> {
+    /// It is being made.
+    Awaited(Pin<Box<A>>),
+    /// The body is on its way, and whether the next part of it has to wait until there is room.
+    Begun(Pin<Box<B>>, bool),
 }
 
 impl<A, B> Exchange<A, B>
@@ -57,26 +73,68 @@ where
     B::Data: Outgoing,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(super) fn new(answer: A, respond: SendResponse<B::Data>) -> Self {
-        Self::Answering(Box::pin(answer), respond)
+    pub(super) fn new(answer: A, sender: Sender<B::Data>) -> Self {
+        Self { sender, answer: Answer::Awaited(Box::pin(answer)) }
     }
 
-    /// Begins to send an answer. `None` if that was all.
-    fn send(answer: Response<B>, respond: &mut SendResponse<B::Data>) -> Option<Self> {
+    /// Takes the next step. Says whether it was the last.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Closed>> {
+        match &mut self.answer {
+            Answer::Awaited(answer) => {
+                let Ok(answer) = ready!(answer.as_mut().poll(cx));
+                self.begin(answer)
+            }
+            Answer::Begun(_, waits @ true) => {
+                ready!(self.sender.poll_room(cx))?;
+                *waits = false;
+                Poll::Ready(Ok(false))
+            }
+            Answer::Begun(body, waits) => poll_body(&self.sender, body.as_mut(), waits, cx),
+        }
+    }
+
+    fn begin(&mut self, answer: Response<B>) -> Poll<Result<bool, Closed>> {
         let (head, body) = answer.into_parts();
         let mut head = Response::from_parts(head, ());
         let is_whole = body.is_end_stream();
         complete(&mut head, if is_whole { None } else { body.size_hint().exact() });
-        match respond.send_response(head, is_whole) {
-            Ok(_) if is_whole => None,
-            Ok(stream) => Some(Self::Sending(Box::pin(body), Sending { stream, waiting: None })),
-            Err(error) => {
-                tracing::debug!(%error, "an answer can't be sent");
-                respond.send_reset(Reason::INTERNAL_ERROR);
-                None
-            }
-        }
+        self.sender.send_head(head, is_whole)?;
+        self.answer = Answer::Begun(Box::pin(body), false);
+        Poll::Ready(Ok(is_whole))
     }
+}
+
+/// Sends the next part. Says whether that was all.
+fn poll_body<B>(
+    sender: &Sender<B::Data>,
+    mut body: Pin<&mut B>,
+    waits: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<bool, Closed>>
+where
+    B: Body,
+    B::Data: Outgoing,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let frame = match ready!(body.as_mut().poll_frame(cx)) {
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => {
+            sender.reset(reason(&*error.into()));
+            return Poll::Ready(Ok(true));
+        }
+        None => return Poll::Ready(sender.send_data(Bytes::new().into(), true).map(|()| true)),
+    };
+    let is_last = body.is_end_stream();
+    Poll::Ready(match frame.into_data() {
+        Ok(data) => {
+            *waits = !data.is_awaited();
+            sender.send_data(data, is_last).map(|()| is_last)
+        }
+        Err(frame) => match frame.into_trailers() {
+            Ok(trailers) => sender.send_trailers(trailers).map(|()| true),
+            Err(_) => Ok(is_last),
+        },
+    })
 }
 
 impl<A, B> Future for Exchange<A, B>
@@ -90,15 +148,11 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            match &mut *self {
-                Self::Sending(body, sending) => return sending.poll(body.as_mut(), cx),
-                Self::Answering(answer, respond) => {
-                    let Poll::Ready(Ok(answer)) = answer.as_mut().poll(cx) else {
-                        return respond.poll_reset(cx).map(drop);
-                    };
-                    let Some(sending) = Self::send(answer, respond) else { return Poll::Ready(()) };
-                    *self = sending;
-                }
+            match self.poll_step(cx) {
+                Poll::Ready(Ok(false)) => {}
+                // The end, or the client is gone.
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.sender.poll_closed(cx),
             }
         }
     }
@@ -128,80 +182,6 @@ fn date() -> HeaderValue {
         }
         date.clone()
     })
-}
-
-/// The body of an answer on its way into a stream.
-pub(super) struct Sending<D: Outgoing> {
-    stream: SendStream<D>,
-    /// What has no room yet, and whether it is the last.
-    waiting: Option<(D, bool)>,
-}
-
-impl<D: Outgoing> Sending<D> {
-    /// Ready when the stream has ended, in whatever way.
-    fn poll<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<()>
-    where
-        B: Body<Data = D>,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        loop {
-            let step = match self.waiting {
-                Some(_) => self.poll_room(cx),
-                None => self.poll_body(body.as_mut(), cx),
-            };
-            match step {
-                Poll::Ready(Ok(false)) => {}
-                // The end, or the client is gone.
-                Poll::Ready(_) => return Poll::Ready(()),
-                // Only when there is nothing else to do: it has to be asked for anew each time.
-                Poll::Pending => return self.stream.poll_reset(cx).map(drop),
-            }
-        }
-    }
-
-    /// Sends the next part. Says whether that was all.
-    fn poll_body<B>(&mut self, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>>
-    where
-        B: Body<Data = D>,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let frame = match ready!(body.as_mut().poll_frame(cx)) {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => {
-                self.stream.send_reset(reason(&*error.into()));
-                return Poll::Ready(Ok(true));
-            }
-            None => return Poll::Ready(self.stream.send_data(Bytes::new().into(), true).map(|()| true)),
-        };
-        let is_last = body.is_end_stream();
-        Poll::Ready(match frame.into_data() {
-            Ok(data) if data.is_awaited() || !data.has_remaining() => {
-                self.stream.send_data(data, is_last).map(|()| is_last)
-            }
-            Ok(data) => {
-                // No more than it takes to be told of room: what is reserved is lost to other streams.
-                self.stream.reserve_capacity(1);
-                self.waiting = Some((data, is_last));
-                Ok(false)
-            }
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => self.stream.send_trailers(trailers).map(|()| true),
-                Err(_) => Ok(is_last),
-            },
-        })
-    }
-
-    /// Sends what waits when there is room for it. Says whether that was all.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>> {
-        while self.stream.capacity() == 0 {
-            match ready!(self.stream.poll_capacity(cx)) {
-                Some(room) => _ = room?,
-                None => return Poll::Ready(Ok(true)),
-            }
-        }
-        let Some((data, is_last)) = self.waiting.take() else { return Poll::Ready(Ok(false)) };
-        Poll::Ready(self.stream.send_data(data, is_last).map(|()| is_last))
-    }
 }
 
 /// Why a body can't go on, as its client is told.

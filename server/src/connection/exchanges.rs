@@ -11,8 +11,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 
 use super::gate::Gate;
 
-/// The bits of the connection's gate at which single exchanges are woken: all but those that are HTTP's.
-const PLACES: Range<u32> = 2..62;
+/// The bits of the connection's gate at which single exchanges are woken: all but those of the connection itself.
+const PLACES: Range<u32> = 3..62;
 const ALL_PLACES: u64 = (1 << PLACES.end) - (1 << PLACES.start);
 
 /// The bit of all other exchanges.

@@ -64,15 +64,15 @@ where
         }
     };
     let said = match language {
-        // Without a copy of what is always the same.
-        Language::Http2 => Bytes::from_static(PREFACE),
+        // It has said its part: frames follow.
+        Language::Http2 => Bytes::new(),
         Language::Http1 => Bytes::copy_from_slice(&said[..length]),
     };
     let (connection, chatter) = (Arc::clone(connection), Chatter::new(limits.idle_frames));
     Ok((language, Watched { socket, connection, said, language, heard: 0, chatter }))
 }
 
-/// Passes everything through, what was said at first again. Tells the connection once an HTTP/2 client has greeted, and
+/// Passes everything through, what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2 client has greeted, and
 /// from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
 /// nothing to say while it waits.
 pub(super) struct Watched<T> {
@@ -99,6 +99,12 @@ impl<T> Watched<T> {
                 self.connection.accuse();
             }
         }
+    }
+
+    /// The length of the next DATA frame that was padded, in the order in which they come: whoever takes the frame is not
+    /// told how much of it was padding.
+    pub(super) fn next_padded(&mut self) -> Option<usize> {
+        self.chatter.next_padded()
     }
 
     /// As much was written.
@@ -202,7 +208,7 @@ mod tests {
         let whole = [&PREFACE[..], &[0; 9]].concat();
         let bytes: Vec<_> = whole.chunks(1).collect();
         for writes in [&[&whole[..]][..], &bytes, &[&whole[..20], &whole[20..]], &[&whole[..24], &whole[24..]]] {
-            assert_eq!(greeting(writes).await, (Language::Http2, true, whole.clone()));
+            assert_eq!(greeting(writes).await, (Language::Http2, true, whole[24..].to_vec()));
         }
         let (language, greeted, read) = greeting(&[&whole[..24], &whole[24..], b"more"]).await;
         assert!(language == Language::Http2 && greeted && read.ends_with(b"more"));
@@ -211,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn less_does_not_and_nothing_of_it_is_lost() {
         let early = [&PREFACE[..], &[0; 8]].concat();
-        assert_eq!(greeting(&[&early]).await, (Language::Http2, false, early.clone()));
+        assert_eq!(greeting(&[&early]).await, (Language::Http2, false, early[24..].to_vec()));
         for said in [
             &b""[..],
             &PREFACE[..10],

@@ -22,7 +22,7 @@ use super::{
     Connection,
     exchange::Outgoing,
     greeting::{Language, Watched, greet},
-    http2::Http2,
+    http2,
     orders::{Order, orders},
     request::{Inbound, Requests},
 };
@@ -33,7 +33,6 @@ use crate::{error::causes, limits::Limits, metrics::ConnectionEnd};
 pub(super) struct Http {
     limits: Limits,
     http1: hyper::server::conn::http1::Builder,
-    http2: Http2,
 }
 
 impl Http {
@@ -41,7 +40,7 @@ impl Http {
         let mut http1 = hyper::server::conn::http1::Builder::new();
         // The deadlines of `orders` bound the time for a head: they can tell a first one from an idle connection.
         http1.header_read_timeout(None).max_buf_size(limits.header_bytes as usize);
-        Self { http1, http2: Http2::new(&limits), limits }
+        Self { http1, limits }
     }
 
     /// Serves a connection to its end. Dropping the future closes it.
@@ -64,7 +63,7 @@ impl Http {
         };
         let requests = Requests { service, connection: Arc::clone(connection) };
         match language {
-            Language::Http2 => self.http2.serve(socket, orders, requests).await,
+            Language::Http2 => http2::serve(socket, &self.limits, orders, requests).await,
             // Boxed, so that the others have no room for it.
             Language::Http1 => Box::pin(self.serve_http1(socket, orders, requests)).await,
         }
@@ -109,8 +108,7 @@ pub(super) fn end_of(error: &(dyn Error + 'static)) -> ConnectionEnd {
         {
             return ConnectionEnd::Lost;
         }
-        let io = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
-        match io.or_else(|| cause.downcast_ref()).map(io::Error::kind) {
+        match cause.downcast_ref().map(io::Error::kind) {
             Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) | None => {}
             Some(_) => return ConnectionEnd::Lost,
         }

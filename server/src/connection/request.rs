@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower::{Service, ServiceExt, util::Oneshot};
 
-use super::Connection;
+use super::{Connection, http2::Receiver};
 use crate::stream::Link;
 
 /// The header `server` of every answer.
@@ -31,7 +31,7 @@ enum Source {
     /// HTTP/1.1, and whether it has been read to its end.
     Http1(Incoming, Arc<AtomicBool>),
     /// HTTP/2, and how long the client says that it is.
-    Http2(h2::RecvStream, Option<u64>),
+    Http2(Receiver, Option<u64>),
 }
 
 impl Inbound {
@@ -41,7 +41,7 @@ impl Inbound {
         Self(Source::Http1(body, is_read))
     }
 
-    pub(super) fn http2(body: h2::RecvStream, length: Option<u64>) -> Self {
+    pub(super) fn http2(body: Receiver, length: Option<u64>) -> Self {
         Self(Source::Http2(body, length))
     }
 }
@@ -59,25 +59,17 @@ impl Body for Inbound {
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
-            Source::Http2(body, _) => match ready!(body.poll_data(cx)) {
-                Some(Ok(data)) => {
-                    // Who reads it has its own bounds: what was taken may be sent again.
-                    let released = body.flow_control().release_capacity(data.len());
-                    Poll::Ready(Some(released.map(|()| Frame::data(data)).map_err(Into::into)))
-                }
-                Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
-                None => {
-                    let trailers = ready!(body.poll_trailers(cx))?;
-                    Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
-                }
-            },
+            Source::Http2(body, _) => Poll::Ready(match ready!(body.poll_data(cx)) {
+                Some(data) => Some(data.map(Frame::data).map_err(Into::into)),
+                None => body.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))),
+            }),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Http1(body, _) => body.is_end_stream(),
-            Source::Http2(body, _) => body.is_end_stream(),
+            Source::Http2(body, _) => body.is_read(),
         }
     }
 

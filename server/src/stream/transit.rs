@@ -38,6 +38,15 @@ impl Chunk {
     pub fn is_awaited(&self) -> bool {
         self.stream.is_some()
     }
+
+    /// The bytes that are left, in parts.
+    #[must_use]
+    pub fn part(&self, number: usize) -> Option<&[u8]> {
+        match number.checked_sub(1) {
+            None => Some(&self.first),
+            Some(number) => self.rest.get(number).map(|part| &part[..]),
+        }
+    }
 }
 
 /// Bytes of an answer that is known as a whole.

@@ -1,0 +1,57 @@
+//! The head of a request, as HTTP/2 puts it.
+
+use h2::frame::Pseudo;
+use http::{HeaderMap, Method, Request, Version, header, uri};
+
+/// The request of these fields (RFC 9113, section 8.3.1).
+///
+/// # Errors
+/// What is wrong with it. What is wrong with a field by itself has been found where it was read.
+pub(super) fn request(pseudo: Pseudo, fields: HeaderMap) -> Result<Request<()>, &'static str> {
+    let method = pseudo.method.ok_or("it has no method")?;
+    if pseudo.status.is_some() {
+        return Err("it has a status");
+    }
+    if pseudo.protocol.is_some() {
+        return Err("it wants a protocol, which isn't offered");
+    }
+    let mut parts = uri::Parts::default();
+    if let Some(authority) = pseudo.authority {
+        parts.authority = Some(authority.parse().map_err(|_| "its authority can't be read")?);
+    }
+    if method == Method::CONNECT {
+        if pseudo.scheme.is_some() || pseudo.path.is_some() {
+            return Err("it connects to more than an authority");
+        }
+    } else {
+        let scheme: uri::Scheme =
+            pseudo.scheme.ok_or("it has no scheme")?.parse().map_err(|_| "its scheme can't be read")?;
+        let path = pseudo.path.filter(|path| !path.is_empty()).ok_or("it has no path")?;
+        parts.path_and_query = Some(path.parse().map_err(|_| "its path can't be read")?);
+        // There is no URI of a scheme without an authority.
+        parts.scheme = parts.authority.is_some().then_some(scheme);
+    }
+    let mut request = Request::new(());
+    *request.version_mut() = Version::HTTP_2;
+    *request.method_mut() = method;
+    *request.uri_mut() = parts.try_into().map_err(|_| "its target can't be read")?;
+    *request.headers_mut() = fields;
+    Ok(request)
+}
+
+/// How long the client says that the body is.
+///
+/// # Errors
+/// It isn't said in one way (RFC 9110, section 8.6).
+pub(super) fn content_length(fields: &HeaderMap) -> Result<Option<u64>, &'static str> {
+    let mut length = None;
+    for value in fields.get_all(header::CONTENT_LENGTH) {
+        let digits = value.to_str().ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+        let told = digits.and_then(|digits| digits.parse().ok()).ok_or("its length can't be read")?;
+        if length.is_some_and(|length| length != told) {
+            return Err("its length is told in two ways");
+        }
+        length = Some(told);
+    }
+    Ok(length)
+}

@@ -1,0 +1,79 @@
+//! HTTP/2 as the server speaks it: the connection and all exchanges on it in one task.
+//!
+//! Frames and the compression of heads are the h2 crate's; streams, credit and the connection's life are here. h2's own
+//! looks at every state of a connection for each chunk, and takes a frame through a slab and two buffers: a delivery
+//! meets a cold connection, and each of these is a miss of the processor's cache. Here all exchanges hand over what they
+//! have, it is put into frames in memory that is warm, and goes out by one write.
+
+mod head;
+mod payload;
+mod session;
+mod sides;
+mod stream;
+mod streams;
+mod wire;
+
+use std::{convert::Infallible, error::Error, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
+
+use futures_util::Stream;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::Service;
+
+use self::session::{Session, Wakers};
+pub(super) use self::sides::{Closed, Receiver, Sender};
+use super::{
+    exchange::{Exchange, Outgoing},
+    exchanges::Exchanges,
+    gate::Gate,
+    greeting::Watched,
+    orders::Order,
+    request::{Inbound, Requests},
+};
+use crate::{limits::Limits, metrics::ConnectionEnd};
+
+/// What a connection's task consists of besides exchanges, as bits of its gate: what it is told, what has come, and what
+/// can be written.
+const ORDERS: u64 = 1;
+const INCOMING: u64 = 2;
+const OUTGOING: u64 = 4;
+
+/// Serves a connection to its end.
+pub(super) async fn serve<T, S, B>(
+    socket: Watched<T>,
+    limits: &Limits,
+    mut orders: Pin<&mut impl Stream<Item = Order>>,
+    requests: Requests<S>,
+) -> ConnectionEnd
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Inbound>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body,
+    B::Data: Outgoing,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let gate = Gate::new(ORDERS | INCOMING);
+    let [for_orders, incoming, outgoing] = [ORDERS, INCOMING, OUTGOING].map(|source| gate.waker(source));
+    let wakers = Wakers { incoming, outgoing };
+    let mut session = Session::new(socket, limits, Arc::clone(&requests.connection), Arc::clone(&gate));
+    let mut exchanges = Exchanges::new(Arc::clone(&gate));
+    poll_fn(|cx| {
+        gate.poll(cx, |woken| {
+            if woken & ORDERS != 0 {
+                let mut cx = Context::from_waker(&for_orders);
+                while let Poll::Ready(Some(order)) = orders.as_mut().poll_next(&mut cx) {
+                    if let Some(end) = session.obey(order) {
+                        return Poll::Ready(end);
+                    }
+                }
+            }
+            // Before the session, which then writes what they have in one go.
+            exchanges.poll(woken);
+            session.poll(woken & INCOMING != 0, &wakers, |request, sender| {
+                exchanges.begin(Exchange::new(requests.answer(request), sender));
+            })
+        })
+    })
+    .await
+}

@@ -1,0 +1,359 @@
+//! An HTTP/2 connection that has been greeted: what comes, and what goes (RFC 9113).
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use futures_util::Stream as _;
+use h2::{
+    Codec, Reason,
+    frame::{DEFAULT_SETTINGS_HEADER_TABLE_SIZE, Frame, GoAway, Ping, Reset, Settings, StreamId, WindowUpdate},
+    proto,
+};
+use http::Request;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    super::{
+        Connection,
+        exchange::Outgoing,
+        gate::Gate,
+        greeting::Watched,
+        life::end_of,
+        orders::Order,
+        request::Inbound,
+    },
+    INCOMING,
+    payload::Payload,
+    sides::{Receiver, Sender},
+    stream::STREAM_WINDOW,
+    streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Part, Streams},
+    wire::{FULL, Wire},
+};
+use crate::{limits::Limits, metrics::ConnectionEnd};
+
+/// The ping by which a client is asked whether it is there.
+const PROBE: [u8; 8] = *b"poke/1.0";
+
+/// Notes about streams that wait until nothing more is read.
+const NOTES: usize = 64;
+
+/// How many requests are taken before their exchanges get a turn: who opens streams and resets them at once doesn't make
+/// the server keep them all.
+const BEGUN_AT_ONCE: usize = 8;
+
+/// Both sides of an HTTP/2 connection.
+pub(super) struct Session<T, D: Outgoing> {
+    codec: Codec<Wire<T, D>, Bytes>,
+    streams: Arc<Mutex<Streams<D>>>,
+    connection: Arc<Connection>,
+    gate: Arc<Gate>,
+    /// It was read as far as it may be before something has been written.
+    is_holding_back: bool,
+    /// The client has confirmed the settings.
+    is_agreed: bool,
+    farewell: Farewell,
+}
+
+/// How far a connection is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    /// Far.
+    Unsaid,
+    /// The client has been told to open no more streams, and may not have heard it.
+    Said,
+    /// It has, or has said so itself: the connection ends, in this way, with the last stream.
+    Heard(ConnectionEnd),
+    /// Nothing is taken any more; what has to be said is still written.
+    Over(ConnectionEnd),
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
+    /// Tells the client the limits.
+    pub(super) fn new(socket: Watched<T>, limits: &Limits, connection: Arc<Connection>, gate: Arc<Gate>) -> Self {
+        let mut codec = Codec::new(Wire::new(socket));
+        codec.set_max_recv_header_list_size(limits.header_bytes as usize);
+        let streams = Arc::new(Mutex::new(Streams::new(limits.requests_per_connection, Arc::clone(&gate))));
+        let farewell = Farewell::Unsaid;
+        let mut session =
+            Self { codec, streams, connection, gate, is_holding_back: false, is_agreed: false, farewell };
+        let mut settings = Settings::default();
+        settings.set_max_concurrent_streams(Some(limits.requests_per_connection));
+        settings.set_initial_window_size(Some(STREAM_WINDOW as u32));
+        settings.set_max_header_list_size(Some(limits.header_bytes));
+        session.put(settings);
+        session.put(WindowUpdate::new(StreamId::ZERO, CONNECTION_WINDOW as u32 - FIRST_WINDOW));
+        session
+    }
+
+    /// Does as told. Answers how the connection ends, if it does.
+    pub(super) fn obey(&mut self, order: Order) -> Option<ConnectionEnd> {
+        match order {
+            Order::End(end) => return Some(end),
+            // It is written before all that is sent from now on, and leaves open streams alone.
+            Order::Retire => {
+                if self.farewell == Farewell::Unsaid {
+                    self.farewell = Farewell::Said;
+                    self.put(GoAway::new(StreamId::MAX, Reason::NO_ERROR));
+                    // Its answer shows that the client has read this, and which stream was its last (section 6.8).
+                    self.put(Ping::new(Ping::SHUTDOWN));
+                }
+                self.connection.set_retired();
+            }
+            // That the answer has come is seen where the socket is read.
+            Order::Probe => self.put(Ping::new(PROBE)),
+        }
+        None
+    }
+
+    /// Reads, if there may be something to read, and writes what there is to write. Gives each new request to `begin`, and
+    /// answers when the connection has ended.
+    pub(super) fn poll(
+        &mut self,
+        may_read: bool,
+        wakers: &Wakers,
+        begin: impl FnMut(Request<Inbound>, Sender<D>),
+    ) -> Poll<ConnectionEnd> {
+        self.codec.get_mut().begin_turn();
+        if may_read {
+            self.read(&mut Context::from_waker(&wakers.incoming), begin);
+        }
+        let polled = self.poll_write(&mut Context::from_waker(&wakers.outgoing));
+        self.codec.get_mut().end_turn();
+        polled.map(|polled| match polled.unwrap_or_else(|error| end_of(&error)) {
+            // Who was told to go may leave as it likes.
+            end if end != ConnectionEnd::Abuse && self.connection.is_retired() => ConnectionEnd::Closed,
+            end => end,
+        })
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, mut begin: impl FnMut(Request<Inbound>, Sender<D>)) {
+        let mut begun = 0;
+        self.is_holding_back = false;
+        while !matches!(self.farewell, Farewell::Over(_)) {
+            if begun == BEGUN_AT_ONCE || self.streams.lock().notes() >= NOTES || self.codec.get_ref().is_overfull() {
+                self.is_holding_back = true;
+                return;
+            }
+            let Poll::Ready(frame) = Pin::new(&mut self.codec).poll_next(cx) else { break };
+            let Some(frame) = frame else {
+                self.farewell = Farewell::Over(ConnectionEnd::Closed);
+                return;
+            };
+            match frame.map_err(Trouble::from).and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
+                Ok(None) => {}
+                Ok(Some((id, request))) => {
+                    begun += 1;
+                    begin(
+                        request.map(|length| Inbound::http2(Receiver::new(id, &self.streams), length)),
+                        Sender::new(id, &self.streams),
+                    );
+                }
+                Err(Trouble::Fault(fault)) => self.blame(fault),
+                Err(Trouble::Socket(error)) => self.farewell = Farewell::Over(end_of(&error)),
+            }
+            if self.connection.is_abusive() {
+                self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
+            }
+        }
+        if self.connection.is_abusive() {
+            self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
+        }
+    }
+
+    /// Takes a frame. Answers a request that begins with it, on its stream.
+    fn receive(&mut self, frame: Frame) -> Result<Option<(u32, Request<Option<u64>>)>, Fault> {
+        match frame {
+            Frame::Headers(headers) => {
+                let id = headers.stream_id().into();
+                let request = self.streams.lock().receive_headers(headers)?;
+                return Ok(request.map(|request| (id, request)));
+            }
+            Frame::Data(data) => {
+                let length = if data.is_padded() { self.codec.get_mut().next_padded() } else { None };
+                self.streams.lock().receive_data(&data, length.unwrap_or(data.payload().len()))?;
+            }
+            Frame::Reset(reset) => self.streams.lock().receive_reset(reset.stream_id().into())?,
+            Frame::WindowUpdate(update) => {
+                self.streams.lock().receive_credit(update.stream_id().into(), update.size_increment())?;
+            }
+            Frame::Settings(settings) => self.receive_settings(&settings)?,
+            Frame::Ping(ping) if !ping.is_ack() => self.put(Ping::pong(ping.into_payload())),
+            Frame::Ping(pong) => {
+                if self.farewell == Farewell::Said && *pong.payload() == Ping::SHUTDOWN {
+                    let last = self.streams.lock().refuse_more();
+                    self.put(GoAway::new(last.into(), Reason::NO_ERROR));
+                    self.farewell = Farewell::Heard(ConnectionEnd::Closed);
+                }
+            }
+            Frame::GoAway(goaway) => {
+                let is_well = goaway.reason() == Reason::NO_ERROR;
+                let end = if is_well { ConnectionEnd::Closed } else { ConnectionEnd::Protocol };
+                self.farewell = Farewell::Heard(end);
+            }
+            Frame::PushPromise(_) => return Err(Reason::PROTOCOL_ERROR.into()),
+            Frame::Priority(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn receive_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
+        if settings.is_ack() {
+            // Ours are sent once.
+            let is_asked = !std::mem::replace(&mut self.is_agreed, true);
+            return if is_asked { Ok(()) } else { Err(Reason::PROTOCOL_ERROR.into()) };
+        }
+        if let Some(size) = settings.header_table_size() {
+            // A larger one saves nothing: answers have few fields.
+            self.codec.set_send_header_table_size(DEFAULT_SETTINGS_HEADER_TABLE_SIZE.min(size as usize));
+        }
+        if let Some(size) = settings.max_frame_size() {
+            self.codec.set_max_send_frame_size(size as usize);
+        }
+        if let Some(credit) = settings.initial_window_size() {
+            self.streams.lock().set_first_credit(credit)?;
+        }
+        self.put(Settings::ack());
+        Ok(())
+    }
+
+    /// Tells the client what is wrong.
+    fn blame(&mut self, fault: Fault) {
+        let fault = match fault {
+            Fault::Stream(id, reason) => match self.streams.lock().punish(id, reason) {
+                Ok(()) => return,
+                Err(fault) => fault,
+            },
+            fault => fault,
+        };
+        if let Fault::Connection(reason, text) = fault {
+            tracing::debug!(connection = self.connection.id(), ?reason, ?text, "a client breaks the protocol");
+            self.part(reason, text, ConnectionEnd::Protocol);
+        }
+    }
+
+    /// Ends the connection with a word. What is open on it is dropped.
+    fn part(&mut self, reason: Reason, text: Bytes, end: ConnectionEnd) {
+        if !matches!(self.farewell, Farewell::Over(_)) {
+            let last = self.streams.lock().last();
+            self.put(GoAway::with_debug_data(last.into(), reason, text));
+            self.farewell = Farewell::Over(end);
+        }
+    }
+
+    /// Writes until nothing is left to write or the socket takes no more. Ready at the connection's end.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ConnectionEnd>> {
+        loop {
+            self.cut();
+            let is_full = self.fill();
+            match self.codec.get_mut().poll_out(cx)? {
+                Poll::Ready(Some(payload)) => {
+                    let id = payload.id();
+                    let (rest, ended) = payload.into_rest();
+                    self.streams.lock().sent(id, rest, ended);
+                }
+                Poll::Ready(None) if is_full => {}
+                Poll::Ready(None) => break,
+                Poll::Pending => {
+                    self.resume();
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.resume();
+        if let Farewell::Heard(end) = self.farewell
+            && self.streams.lock().is_empty()
+        {
+            self.farewell = Farewell::Over(end);
+        }
+        let Farewell::Over(end) = self.farewell else { return Poll::Pending };
+        // However the socket closes, the connection is over.
+        self.codec.get_mut().poll_close(cx).map(|_| Ok(end))
+    }
+
+    /// Reads on, if there is room again for what that brings.
+    fn resume(&mut self) {
+        if self.is_holding_back && !self.codec.get_ref().is_overfull() {
+            self.gate.wake(INCOMING);
+        }
+    }
+
+    /// A stream that was closed has nothing to send any more.
+    fn cut(&mut self) {
+        if let Some(id) = self.codec.get_ref().carries() {
+            let mut streams = self.streams.lock();
+            if streams.get(id).is_none() {
+                streams.restore(self.codec.get_mut().cut());
+            }
+        }
+    }
+
+    /// Has what is to be sent wait to be written. Says whether that is as much as may.
+    fn fill(&mut self) -> bool {
+        if matches!(self.farewell, Farewell::Over(_)) {
+            return false;
+        }
+        let max_frame = self.codec.max_send_frame_size();
+        loop {
+            if self.codec.get_ref().is_full() {
+                return true;
+            }
+            let mut streams = self.streams.lock();
+            let frame: Frame = match streams.next_note() {
+                Some(Note::Reset(id, reason)) => Reset::new(id.into(), reason).into(),
+                Some(Note::Credit(id, more)) => WindowUpdate::new(id.into(), more).into(),
+                None => match streams.next() {
+                    None => return false,
+                    Some(Part::Headers(headers)) => headers.into(),
+                    Some(Part::Data { id, chunk, granted, ends }) if granted > FULL => {
+                        self.codec.get_mut().carry(Payload::new(id, chunk, granted, ends, max_frame));
+                        continue;
+                    }
+                    Some(Part::Data { id, mut chunk, granted, ends }) => {
+                        self.codec.get_mut().copy(id, &mut chunk, granted, ends, max_frame);
+                        streams.sent(id, chunk, ends);
+                        continue;
+                    }
+                },
+            };
+            drop(streams);
+            self.put(frame);
+        }
+    }
+
+    /// Has a frame other than DATA wait to be written.
+    fn put(&mut self, frame: impl Into<Frame>) {
+        let put = self.codec.buffer(frame.into());
+        debug_assert!(put.is_ok(), "only DATA can be too large");
+        // The wire takes everything.
+        let flushed = self.codec.flush(&mut Context::from_waker(Waker::noop()));
+        debug_assert!(matches!(flushed, Poll::Ready(Ok(()))), "the wire takes everything");
+    }
+}
+
+/// Who is woken when the socket has something, and when it takes something.
+pub(super) struct Wakers {
+    pub(super) incoming: Waker,
+    pub(super) outgoing: Waker,
+}
+
+/// Why reading doesn't go on as it should.
+enum Trouble {
+    Fault(Fault),
+    Socket(io::Error),
+}
+
+impl From<proto::Error> for Trouble {
+    fn from(error: proto::Error) -> Self {
+        match error {
+            proto::Error::Reset(id, reason, _) => Self::Fault(Fault::Stream(id.into(), reason)),
+            proto::Error::GoAway(text, reason, _) => Self::Fault(Fault::Connection(reason, text)),
+            proto::Error::Io(kind, text) => Self::Socket(text.map_or_else(|| kind.into(), |text| io::Error::new(kind, text))),
+        }
+    }
+}

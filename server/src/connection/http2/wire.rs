@@ -1,0 +1,195 @@
+//! The socket of an HTTP/2 connection, and what is about to be written to it.
+
+use std::{
+    cell::Cell,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    super::{exchange::Outgoing, greeting::Watched},
+    payload::{DataHead, Payload},
+};
+
+/// Bytes that wait to be written before nothing is added to them. What is larger than that isn't copied at all: to copy
+/// so much costs more than to tell the kernel of it as a part of its own.
+pub(super) const FULL: usize = 8 << 10;
+
+/// Room for what waits that a thread keeps at most.
+const SPARE_BYTES: usize = 64 << 10;
+
+/// Parts of one write, by which a large chunk of small pokes still goes at once.
+const PARTS: usize = 64;
+
+thread_local! {
+    /// Room for what one connection after the other writes. It is warm, and no connection holds any while it is silent.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A socket, before it the frames that wait to be written, and among them at most one payload that isn't copied.
+///
+/// The codec reads through it, and writes its frames among those that wait, which always succeeds.
+pub(super) struct Wire<T, D> {
+    socket: Watched<T>,
+    /// Whole frames. A payload of which something has been written goes before them, any other after them.
+    waiting: Vec<u8>,
+    /// How much of `waiting` has been written.
+    written: usize,
+    payload: Option<Payload<D>>,
+    /// Something was written that the socket may still hold back.
+    is_unflushed: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
+    pub(super) fn new(socket: Watched<T>) -> Self {
+        Self { socket, waiting: Vec::new(), written: 0, payload: None, is_unflushed: false }
+    }
+
+    /// Whether as much waits as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.payload.is_some() || self.waiting.len() - self.written >= FULL
+    }
+
+    /// Whether so much waits that not even answers to what is read are added.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.waiting.len() - self.written >= 4 * FULL
+    }
+
+    /// The stream of the payload.
+    pub(super) fn carries(&self) -> Option<u32> {
+        self.payload.as_ref().map(Payload::id)
+    }
+
+    /// The length of the next DATA frame that was padded, in the order in which they come.
+    pub(super) fn next_padded(&mut self) -> Option<usize> {
+        self.socket.next_padded()
+    }
+
+    /// Makes room for a turn of the connection.
+    pub(super) fn begin_turn(&mut self) {
+        if self.waiting.capacity() == 0 {
+            self.waiting = SPARE.take();
+        }
+    }
+
+    /// Gives the room back, and keeps no more than what waits.
+    pub(super) fn end_turn(&mut self) {
+        let rest = self.waiting[self.written..].to_vec();
+        let mut spare = std::mem::replace(&mut self.waiting, rest);
+        self.written = 0;
+        if spare.capacity() <= SPARE_BYTES {
+            spare.clear();
+            SPARE.set(spare);
+        }
+    }
+
+    /// Adds DATA frames of some of a chunk, by a copy.
+    pub(super) fn copy(&mut self, id: u32, chunk: &mut D, mut granted: usize, ends: bool, max_frame: usize) {
+        loop {
+            let mut left = granted.min(max_frame);
+            granted -= left;
+            self.waiting.extend_from_slice(&DataHead::new(left, id, ends && granted == 0).0);
+            while left > 0 {
+                let part = chunk.chunk();
+                let length = part.len().min(left);
+                self.waiting.extend_from_slice(&part[..length]);
+                chunk.advance(length);
+                left -= length;
+            }
+            if granted == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Adds a payload. There must be none.
+    pub(super) fn carry(&mut self, payload: Payload<D>) {
+        self.payload = Some(payload);
+    }
+
+    /// Drops the payload, but for a frame under way. Answers the credit that isn't used.
+    pub(super) fn cut(&mut self) -> usize {
+        let Some(payload) = &mut self.payload else { return 0 };
+        let unused = payload.cut();
+        if payload.is_done() {
+            self.payload = None;
+        }
+        unused
+    }
+
+    /// Writes what waits. Ready when all of it is on its way, or with a payload that is.
+    pub(super) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Payload<D>>>> {
+        loop {
+            let waiting = &self.waiting[self.written..];
+            let written = match &self.payload {
+                Some(payload) => {
+                    let mut heads = Default::default();
+                    let mut parts = [IoSlice::new(&[]); PARTS];
+                    let before = if payload.has_begun() { &[] } else { waiting };
+                    let count = payload.parts(before, &mut heads, &mut parts);
+                    ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, &parts[..count]))?
+                }
+                None if waiting.is_empty() => break,
+                None => ready!(Pin::new(&mut self.socket).poll_write(cx, waiting))?,
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.is_unflushed = true;
+            if let Some(done) = self.advance(written) {
+                return Poll::Ready(Ok(Some(done)));
+            }
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(None))
+    }
+
+    /// As much has been written. Answers a payload that is done with it.
+    fn advance(&mut self, mut written: usize) -> Option<Payload<D>> {
+        if self.payload.as_ref().is_none_or(|payload| !payload.has_begun()) {
+            let before = written.min(self.waiting.len() - self.written);
+            self.written += before;
+            written -= before;
+            if self.written == self.waiting.len() {
+                self.waiting.clear();
+                self.written = 0;
+            }
+        }
+        let payload = self.payload.as_mut()?;
+        payload.advance(written);
+        if payload.is_done() { self.payload.take() } else { None }
+    }
+
+    /// Says that nothing more comes.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin, D: Unpin> AsyncRead for Wire<T, D> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl<T: Unpin, D: Unpin> AsyncWrite for Wire<T, D> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.waiting.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
