@@ -23,6 +23,9 @@ pub trait Outgoing: Buf + From<Bytes> + Send + Unpin + 'static {
     /// client that doesn't read.
     fn is_awaited(&self) -> bool;
 
+    /// Whether the body is to be asked for more before it wakes anybody. Of others there is nothing to be had now.
+    fn is_followed(&self) -> bool;
+
     /// The bytes that are left, in parts.
     fn part(&self, number: usize) -> Option<&[u8]>;
 }
@@ -30,6 +33,10 @@ pub trait Outgoing: Buf + From<Bytes> + Send + Unpin + 'static {
 impl Outgoing for Bytes {
     fn is_awaited(&self) -> bool {
         false
+    }
+
+    fn is_followed(&self) -> bool {
+        true
     }
 
     fn part(&self, number: usize) -> Option<&[u8]> {
@@ -40,6 +47,10 @@ impl Outgoing for Bytes {
 impl Outgoing for Chunk {
     fn is_awaited(&self) -> bool {
         self.is_awaited()
+    }
+
+    fn is_followed(&self) -> bool {
+        self.is_followed()
     }
 
     fn part(&self, number: usize) -> Option<&[u8]> {
@@ -77,8 +88,8 @@ where
         Self { sender, answer: Answer::Awaited(Box::pin(answer)) }
     }
 
-    /// Takes the next step. Says whether it was the last.
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Closed>> {
+    /// Takes the next step.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Closed>> {
         match &mut self.answer {
             Answer::Awaited(answer) => {
                 let Ok(answer) = ready!(answer.as_mut().poll(cx));
@@ -87,30 +98,47 @@ where
             Answer::Begun(_, waits @ true) => {
                 ready!(self.sender.poll_room(cx))?;
                 *waits = false;
-                Poll::Ready(Ok(false))
+                Poll::Ready(Ok(Step::More))
             }
             Answer::Begun(body, waits) => poll_body(&self.sender, body.as_mut(), waits, cx),
         }
     }
 
-    fn begin(&mut self, answer: Response<B>) -> Poll<Result<bool, Closed>> {
+    fn begin(&mut self, answer: Response<B>) -> Poll<Result<Step, Closed>> {
         let (head, body) = answer.into_parts();
         let mut head = Response::from_parts(head, ());
         let is_whole = body.is_end_stream();
         complete(&mut head, if is_whole { None } else { body.size_hint().exact() });
         self.sender.send_head(head, is_whole)?;
         self.answer = Answer::Begun(Box::pin(body), false);
-        Poll::Ready(Ok(is_whole))
+        Poll::Ready(Ok(Step::last_if(is_whole)))
     }
 }
 
-/// Sends the next part. Says whether that was all.
+/// How an answer goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// At once.
+    More,
+    /// When whoever makes the body has something, or the stream is closed: both will wake the exchange.
+    Later,
+    /// It doesn't.
+    Last,
+}
+
+impl Step {
+    fn last_if(is_last: bool) -> Self {
+        if is_last { Self::Last } else { Self::More }
+    }
+}
+
+/// Sends the next part.
 fn poll_body<B>(
     sender: &Sender<B::Data>,
     mut body: Pin<&mut B>,
     waits: &mut bool,
     cx: &mut Context<'_>,
-) -> Poll<Result<bool, Closed>>
+) -> Poll<Result<Step, Closed>>
 where
     B: Body,
     B::Data: Outgoing,
@@ -120,19 +148,20 @@ where
         Some(Ok(frame)) => frame,
         Some(Err(error)) => {
             sender.reset(reason(&*error.into()));
-            return Poll::Ready(Ok(true));
+            return Poll::Ready(Ok(Step::Last));
         }
-        None => return Poll::Ready(sender.send_data(Bytes::new().into(), true).map(|()| true)),
+        None => return Poll::Ready(sender.send_data(Bytes::new().into(), true, cx).map(|()| Step::Last)),
     };
     let is_last = body.is_end_stream();
     Poll::Ready(match frame.into_data() {
         Ok(data) => {
             *waits = !data.is_awaited();
-            sender.send_data(data, is_last).map(|()| is_last)
+            let step = if data.is_followed() || is_last { Step::last_if(is_last) } else { Step::Later };
+            sender.send_data(data, is_last, cx).map(|()| step)
         }
         Err(frame) => match frame.into_trailers() {
-            Ok(trailers) => sender.send_trailers(trailers).map(|()| true),
-            Err(_) => Ok(is_last),
+            Ok(trailers) => sender.send_trailers(trailers).map(|()| Step::Last),
+            Err(_) => Ok(Step::last_if(is_last)),
         },
     })
 }
@@ -149,9 +178,10 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.poll_step(cx) {
-                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(Ok(Step::More)) => {}
+                Poll::Ready(Ok(Step::Later)) => return Poll::Pending,
                 // The end, or the client is gone.
-                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Ready(Ok(Step::Last) | Err(Closed)) => return Poll::Ready(()),
                 Poll::Pending => return self.sender.poll_closed(cx),
             }
         }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use smallvec::SmallVec;
 
 use super::gate::Gate;
 
@@ -21,32 +22,32 @@ const CROWD: u64 = 1 << PLACES.end;
 /// The exchanges of a connection. The first few have a bit of the connection's gate each, so that a poke finds its way to
 /// a stream by as few steps as can be; a proxy that joins more than those pays a queue between.
 pub(super) struct Exchanges<E> {
+    /// The first lies here itself, as most connections have one: it is found without a pointer more.
+    places: SmallVec<[Place<E>; 1]>,
     gate: Arc<Gate>,
-    places: Vec<Place<E>>,
     /// Made when it is needed.
     crowd: Option<Box<Crowd<E>>>,
 }
 
 struct Crowd<E> {
     waker: Waker,
-    exchanges: FuturesUnordered<Pin<Box<E>>>,
+    exchanges: FuturesUnordered<E>,
 }
 
 /// Where one exchange after the other may be.
 struct Place<E> {
     waker: Waker,
-    exchange: Option<Pin<Box<E>>>,
+    exchange: Option<E>,
 }
 
-impl<E: Future<Output = ()>> Exchanges<E> {
+impl<E: Future<Output = ()> + Unpin> Exchanges<E> {
     /// None yet. They are woken at `gate`.
     pub(super) fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, places: Vec::new(), crowd: None }
+        Self { places: SmallVec::new(), gate, crowd: None }
     }
 
     /// Adds one. It gets its first turn when the gate has been polled again.
     pub(super) fn begin(&mut self, exchange: E) {
-        let exchange = Box::pin(exchange);
         let vacant = self.places.iter().position(|place| place.exchange.is_none());
         let place = vacant.unwrap_or(self.places.len());
         if place >= PLACES.len() {
@@ -55,8 +56,6 @@ impl<E: Future<Output = ()>> Exchanges<E> {
             return self.gate.wake(CROWD);
         }
         if place == self.places.len() {
-            // By itself it would begin with room for four: most connections have one.
-            self.places.reserve_exact(place.max(1));
             self.places.push(Place { waker: self.gate.waker(bit(place)), exchange: None });
         }
         self.places[place].exchange = Some(exchange);
@@ -71,7 +70,7 @@ impl<E: Future<Output = ()>> Exchanges<E> {
             places &= places - 1;
             let Some(Place { waker, exchange }) = self.places.get_mut(place) else { continue };
             if let Some(running) = exchange
-                && running.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+                && Pin::new(running).poll(&mut Context::from_waker(waker)).is_ready()
             {
                 *exchange = None;
             }

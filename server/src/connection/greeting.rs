@@ -75,7 +75,9 @@ where
 /// Passes everything through, what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2 client has greeted, and
 /// from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
 /// nothing to say while it waits.
+#[repr(C)]
 pub(super) struct Watched<T> {
+    // What is written goes by it alone: the rest is needed only to read.
     socket: T,
     connection: Arc<Connection>,
     /// What was read before it was known who is there.
@@ -107,11 +109,9 @@ impl<T> Watched<T> {
         self.chatter.next_padded()
     }
 
-    /// As much was written.
-    fn tell(&mut self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.chatter.earn(*bytes);
-        }
+    /// As many bytes of HTTP/2 were written since this was last called, which must be before it is read again.
+    pub(super) fn tell(&mut self, bytes: usize) {
+        self.chatter.earn(bytes);
     }
 }
 
@@ -136,9 +136,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.tell(&written);
-        written
+        Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -148,7 +146,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     ) -> Poll<io::Result<usize>> {
         // HTTP/2 gives each frame's head and payload apart. Joining small ones costs less than telling the kernel of each.
         let size: usize = bufs.iter().map(|buf| buf.len()).sum();
-        let written = if bufs.len() < 2 || size > JOINED_BYTES {
+        if bufs.len() < 2 || size > JOINED_BYTES {
             Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
         } else {
             JOINED.with_borrow_mut(|joined| {
@@ -156,9 +154,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
                 bufs.iter().for_each(|buf| joined.extend_from_slice(buf));
                 Pin::new(&mut self.socket).poll_write(cx, joined)
             })
-        };
-        self.tell(&written);
-        written
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -35,28 +35,31 @@ use crate::{
 type Attaching = Pin<Box<dyn Future<Output = Vec<Result<Attached, poke_proto::v1::Rejected>>> + Send>>;
 
 /// One client's Subscribe.
+///
+/// In this order: what every poke touches comes first, in as few lines of the processor's cache as it takes.
+#[repr(C)]
 pub struct Stream<B: Backplane> {
-    pub(super) streams: Arc<Streams<B>>,
-    key: (usize, usize),
-    entry: Arc<Entry>,
-    pub(super) caller: Caller,
-    /// Up to which change of the rules it has looked whether the caller may listen.
-    pub(super) reviewed: u64,
-    protocol: Protocol,
-    pub(super) attaching: Option<Attaching>,
     /// A cursor for each interest that is live, by its slot.
     pub(super) cursors: Vec<Option<Cursor>>,
+    pub(super) streams: Arc<Streams<B>>,
+    entry: Arc<Entry>,
     /// The slot that is read first next time, so that none is read last always.
     turn: usize,
     /// Interests that may come back, or haven't been asked for yet.
     pub(super) open_interests: usize,
-    pub(super) queue: Queue,
-    life: Life,
+    /// Up to which change of the rules it has looked whether the caller may listen.
+    pub(super) reviewed: u64,
     /// How the stream ends, once nothing is left to send.
     pub(super) verdict: Option<Result<(), Box<Error>>>,
+    pub(super) attaching: Option<Attaching>,
+    finished: bool,
+    protocol: Protocol,
+    pub(super) queue: Queue,
+    life: Life,
     /// Boxed, as they are there but at the end.
     trailers: Option<Box<HeaderMap>>,
-    finished: bool,
+    key: (usize, usize),
+    pub(super) caller: Caller,
     /// Until it is asked to move.
     seat: Option<Seat>,
     end: StreamEnd,
@@ -265,6 +268,9 @@ impl<B: Backplane> Stream<B> {
             && let Some(bytes) = self.queue.pop()
         {
             chunk.push(self.protocol.frame(bytes));
+        }
+        if self.has_more() {
+            chunk.set_followed();
         }
         chunk
     }

@@ -15,6 +15,8 @@ pub struct Chunk {
     rest: VecDeque<Bytes>,
     length: usize,
     stream: Option<Arc<Entry>>,
+    /// The stream has more to say already.
+    is_followed: bool,
 }
 
 impl Chunk {
@@ -24,6 +26,11 @@ impl Chunk {
         let mut chunk = Self::from(bytes);
         chunk.stream = Some(Arc::clone(stream));
         chunk
+    }
+
+    /// The stream has more to say already, and will say so when it is asked again.
+    pub(super) fn set_followed(&mut self) {
+        self.is_followed = true;
     }
 
     pub(super) fn push(&mut self, bytes: Bytes) {
@@ -39,6 +46,12 @@ impl Chunk {
         self.stream.is_some()
     }
 
+    /// Whether its stream has more to say already. One that hasn't wakes its connection when it has.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.is_followed || self.stream.is_none()
+    }
+
     /// The bytes that are left, in parts.
     #[must_use]
     pub fn part(&self, number: usize) -> Option<&[u8]> {
@@ -52,7 +65,7 @@ impl Chunk {
 /// Bytes of an answer that is known as a whole.
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
-        Self { length: bytes.len(), first: bytes, rest: VecDeque::new(), stream: None }
+        Self { length: bytes.len(), first: bytes, rest: VecDeque::new(), stream: None, is_followed: false }
     }
 }
 

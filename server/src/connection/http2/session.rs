@@ -58,6 +58,8 @@ pub(super) struct Session<T, D: Outgoing> {
     /// The client has confirmed the settings.
     is_agreed: bool,
     farewell: Farewell,
+    /// The longest frame that the client takes.
+    max_frame: usize,
 }
 
 /// How far a connection is from its end.
@@ -79,9 +81,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         let mut codec = Codec::new(Wire::new(socket));
         codec.set_max_recv_header_list_size(limits.header_bytes as usize);
         let streams = Arc::new(Mutex::new(Streams::new(limits.requests_per_connection, Arc::clone(&gate))));
-        let farewell = Farewell::Unsaid;
-        let mut session =
-            Self { codec, streams, connection, gate, is_holding_back: false, is_agreed: false, farewell };
+        let mut session = Self {
+            max_frame: codec.max_send_frame_size(),
+            codec,
+            streams,
+            connection,
+            gate,
+            is_holding_back: false,
+            is_agreed: false,
+            farewell: Farewell::Unsaid,
+        };
         let mut settings = Settings::default();
         settings.set_max_concurrent_streams(Some(limits.requests_per_connection));
         settings.set_initial_window_size(Some(STREAM_WINDOW as u32));
@@ -214,6 +223,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         }
         if let Some(size) = settings.max_frame_size() {
             self.codec.set_max_send_frame_size(size as usize);
+            self.max_frame = size as usize;
         }
         if let Some(credit) = settings.initial_window_size() {
             self.streams.lock().set_first_credit(credit)?;
@@ -298,7 +308,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         if matches!(self.farewell, Farewell::Over(_)) {
             return false;
         }
-        let max_frame = self.codec.max_send_frame_size();
+        let max_frame = self.max_frame;
         loop {
             if self.codec.get_ref().is_full() {
                 return true;

@@ -56,11 +56,13 @@ impl<D: Outgoing> Sender<D> {
         self.send(ends, |stream| stream.head = Some(frame.into()))
     }
 
-    /// Sends the next part of the body. There must be [room](Self::poll_room), or `chunk` the first since there was.
-    pub(in crate::connection) fn send_data(&self, chunk: D, ends: bool) -> Result<(), Closed> {
+    /// Sends the next part of the body, and wakes this task when the stream is closed. There must be
+    /// [room](Self::poll_room), or `chunk` the first since there was.
+    pub(in crate::connection) fn send_data(&self, chunk: D, ends: bool, cx: &Context<'_>) -> Result<(), Closed> {
         self.send(ends, |stream| {
             stream.chunk = Some(chunk);
             stream.is_busy = true;
+            wait(&mut stream.sender, cx);
         })
     }
 

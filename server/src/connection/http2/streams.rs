@@ -12,6 +12,7 @@ use h2::{
     frame::{Data, Headers, StreamId},
 };
 use http::{HeaderMap, Request};
+use smallvec::SmallVec;
 
 use super::{
     super::{exchange::Outgoing, gate::Gate},
@@ -69,14 +70,19 @@ impl From<Reason> for Fault {
 }
 
 /// The streams that aren't closed.
+///
+/// In this order: what every chunk touches comes first, in as few lines of the processor's cache as it takes.
+#[repr(C)]
 pub(super) struct Streams<D> {
-    /// By their ids, which rise.
-    open: Vec<(u32, Box<Stream<D>>)>,
+    /// How much the client takes on all streams.
+    credit: i64,
+    /// By their ids, which rise. The only one, as it is mostly, is found without a pointer more.
+    open: SmallVec<[(u32, Box<Stream<D>>); 1]>,
     /// Those that have something to send, in their order.
     queue: VecDeque<u32>,
+    notes: VecDeque<Note>,
     /// Those that would send if the client took more on all streams together.
     starved: Vec<u32>,
-    notes: VecDeque<Note>,
     reset: VecDeque<u32>,
     faults: u32,
     /// How many there may be at once.
@@ -84,8 +90,7 @@ pub(super) struct Streams<D> {
     /// The last that has been opened, and the last that may be.
     last: u32,
     bound: u32,
-    /// How much the client takes on all streams, and on each new one.
-    credit: i64,
+    /// How much the client takes on each new stream.
     first_credit: i64,
     /// What the client may still send on all streams, and what has been read since it was last given more.
     room: usize,
@@ -97,7 +102,7 @@ impl<D: Outgoing> Streams<D> {
     /// None yet, and `limit` at most. News of them wake the connection at `gate`.
     pub(super) fn new(limit: u32, gate: Arc<Gate>) -> Self {
         Self {
-            open: Vec::new(),
+            open: SmallVec::new(),
             queue: VecDeque::new(),
             starved: Vec::new(),
             notes: VecDeque::new(),
@@ -182,10 +187,6 @@ impl<D: Outgoing> Streams<D> {
             return Ok(None);
         }
         let request = request(pseudo, fields).map_err(malformed)?;
-        if self.open.len() == self.open.capacity() {
-            // By itself it would begin with room for four: most connections have one.
-            self.open.reserve_exact(self.open.len().max(1));
-        }
         self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
         Ok(Some(request.map(|()| length)))
     }
@@ -453,6 +454,7 @@ impl<D: Outgoing> Streams<D> {
         let Ok(place) = place(&self.open, id) else { return };
         let (_, mut stream) = self.open.remove(place);
         if self.open.is_empty() {
+            // What a crowd needed isn't kept.
             (self.open, self.queue, self.starved) = Default::default();
         }
         stream.waiting().into_iter().flatten().for_each(Waker::wake);

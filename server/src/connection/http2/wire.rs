@@ -33,20 +33,25 @@ thread_local! {
 /// A socket, before it the frames that wait to be written, and among them at most one payload that isn't copied.
 ///
 /// The codec reads through it, and writes its frames among those that wait, which always succeeds.
+///
+/// In this order: what every chunk touches comes first, in as few lines of the processor's cache as it takes.
+#[repr(C)]
 pub(super) struct Wire<T, D> {
-    socket: Watched<T>,
     /// Whole frames. A payload of which something has been written goes before them, any other after them.
     waiting: Vec<u8>,
     /// How much of `waiting` has been written.
     written: usize,
-    payload: Option<Payload<D>>,
+    /// Bytes that were written since something was read.
+    told: usize,
     /// Something was written that the socket may still hold back.
     is_unflushed: bool,
+    socket: Watched<T>,
+    payload: Option<Payload<D>>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     pub(super) fn new(socket: Watched<T>) -> Self {
-        Self { socket, waiting: Vec::new(), written: 0, payload: None, is_unflushed: false }
+        Self { waiting: Vec::new(), written: 0, told: 0, is_unflushed: false, socket, payload: None }
     }
 
     /// Whether as much waits as may.
@@ -140,6 +145,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.is_unflushed = true;
+            self.told += written;
             if let Some(done) = self.advance(written) {
                 return Poll::Ready(Ok(Some(done)));
             }
@@ -175,6 +181,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
 
 impl<T: AsyncRead + Unpin, D: Unpin> AsyncRead for Wire<T, D> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let told = std::mem::take(&mut self.told);
+        self.socket.tell(told);
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
