@@ -88,6 +88,16 @@ where
         Self { sender, answer: Answer::Awaited(Box::pin(answer)) }
     }
 
+    /// Looks at what its next turn begins with. The processor fetches all of it at once, while the turn, which has atomic
+    /// steps between, would wait for each by itself. What this answers is nothing that anybody wants to know.
+    pub(super) fn warm(&self) -> bool {
+        let body = match &self.answer {
+            Answer::Awaited(_) => false,
+            Answer::Begun(body, _) => body.is_end_stream(),
+        };
+        body | self.sender.is_locked()
+    }
+
     /// Takes the next step.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Closed>> {
         match &mut self.answer {

@@ -46,6 +46,11 @@ impl<E: Future<Output = ()> + Unpin> Exchanges<E> {
         Self { places: SmallVec::new(), gate, crowd: None }
     }
 
+    /// The one that a connection with a single stream has.
+    pub(super) fn first(&self) -> Option<&E> {
+        self.places.first()?.exchange.as_ref()
+    }
+
     /// Adds one. It gets its first turn when the gate has been polled again.
     pub(super) fn begin(&mut self, exchange: E) {
         let vacant = self.places.iter().position(|place| place.exchange.is_none());

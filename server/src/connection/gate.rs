@@ -41,6 +41,11 @@ impl Gate {
         }
     }
 
+    /// Whether the task runs just now.
+    pub(super) fn is_running(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & RUNNING != 0
+    }
+
     /// Gives turns to the sources that were woken, as bits, until none is left.
     pub(super) fn poll<T>(&self, cx: &Context<'_>, mut turn: impl FnMut(u64) -> Poll<T>) -> Poll<T> {
         {

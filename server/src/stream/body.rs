@@ -43,6 +43,8 @@ pub struct Stream<B: Backplane> {
     pub(super) cursors: Vec<Option<Cursor>>,
     pub(super) streams: Arc<Streams<B>>,
     entry: Arc<Entry>,
+    finished: bool,
+    protocol: Protocol,
     /// The slot that is read first next time, so that none is read last always.
     turn: usize,
     /// Interests that may come back, or haven't been asked for yet.
@@ -52,8 +54,6 @@ pub struct Stream<B: Backplane> {
     /// How the stream ends, once nothing is left to send.
     pub(super) verdict: Option<Result<(), Box<Error>>>,
     pub(super) attaching: Option<Attaching>,
-    finished: bool,
-    protocol: Protocol,
     pub(super) queue: Queue,
     life: Life,
     /// Boxed, as they are there but at the end.
@@ -348,7 +348,7 @@ impl<B: Backplane> Body for Stream<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.finished && self.trailers.is_none()
+        self.trailers.is_none() && self.finished
     }
 }
 

@@ -13,7 +13,15 @@ mod stream;
 mod streams;
 mod wire;
 
-use std::{convert::Infallible, error::Error, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::poll_fn,
+    hint::black_box,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::Stream;
 use http::{Request, Response};
@@ -59,6 +67,7 @@ where
     let mut session = Session::new(socket, limits, Arc::clone(&requests.connection), Arc::clone(&gate));
     let mut exchanges = Exchanges::new(Arc::clone(&gate));
     poll_fn(|cx| {
+        black_box((gate.is_running(), exchanges.first().map(Exchange::warm)));
         gate.poll(cx, |woken| {
             if woken & ORDERS != 0 {
                 let mut cx = Context::from_waker(&for_orders);

@@ -308,12 +308,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         if matches!(self.farewell, Farewell::Over(_)) {
             return false;
         }
-        let max_frame = self.max_frame;
+        let mut streams = self.streams.lock();
         loop {
             if self.codec.get_ref().is_full() {
                 return true;
             }
-            let mut streams = self.streams.lock();
             let frame: Frame = match streams.next_note() {
                 Some(Note::Reset(id, reason)) => Reset::new(id.into(), reason).into(),
                 Some(Note::Credit(id, more)) => WindowUpdate::new(id.into(), more).into(),
@@ -321,29 +320,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                     None => return false,
                     Some(Part::Headers(headers)) => headers.into(),
                     Some(Part::Data { id, chunk, granted, ends }) if granted > FULL => {
-                        self.codec.get_mut().carry(Payload::new(id, chunk, granted, ends, max_frame));
+                        self.codec.get_mut().carry(Payload::new(id, chunk, granted, ends, self.max_frame));
                         continue;
                     }
                     Some(Part::Data { id, mut chunk, granted, ends }) => {
-                        self.codec.get_mut().copy(id, &mut chunk, granted, ends, max_frame);
+                        self.codec.get_mut().copy(id, &mut chunk, granted, ends, self.max_frame);
                         streams.sent(id, chunk, ends);
                         continue;
                     }
                 },
             };
-            drop(streams);
-            self.put(frame);
+            put(&mut self.codec, frame);
         }
     }
 
-    /// Has a frame other than DATA wait to be written.
     fn put(&mut self, frame: impl Into<Frame>) {
-        let put = self.codec.buffer(frame.into());
-        debug_assert!(put.is_ok(), "only DATA can be too large");
-        // The wire takes everything.
-        let flushed = self.codec.flush(&mut Context::from_waker(Waker::noop()));
-        debug_assert!(matches!(flushed, Poll::Ready(Ok(()))), "the wire takes everything");
+        put(&mut self.codec, frame.into());
     }
+}
+
+/// Has a frame other than DATA wait to be written.
+fn put<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing>(codec: &mut Codec<Wire<T, D>, Bytes>, frame: Frame) {
+    let buffered = codec.buffer(frame);
+    debug_assert!(buffered.is_ok(), "only DATA can be too large");
+    let flushed = codec.flush(&mut Context::from_waker(Waker::noop()));
+    debug_assert!(matches!(flushed, Poll::Ready(Ok(()))), "the wire takes everything");
 }
 
 /// Who is woken when the socket has something, and when it takes something.

@@ -41,6 +41,11 @@ impl<D: Outgoing> Sender<D> {
         Self { id, streams: Arc::clone(streams) }
     }
 
+    /// Whether the streams are looked at just now.
+    pub(in crate::connection) fn is_locked(&self) -> bool {
+        self.streams.is_locked()
+    }
+
     /// Sends the head of an answer, the first and only one, and whether that is all of it.
     pub(in crate::connection) fn send_head(&self, head: Response<()>, ends: bool) -> Result<(), Closed> {
         let (parts, ()) = head.into_parts();

@@ -45,13 +45,14 @@ pub(super) struct Wire<T, D> {
     told: usize,
     /// Something was written that the socket may still hold back.
     is_unflushed: bool,
+    /// Boxed, as mostly there is none.
+    payload: Option<Box<Payload<D>>>,
     socket: Watched<T>,
-    payload: Option<Payload<D>>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     pub(super) fn new(socket: Watched<T>) -> Self {
-        Self { waiting: Vec::new(), written: 0, told: 0, is_unflushed: false, socket, payload: None }
+        Self { waiting: Vec::new(), written: 0, told: 0, is_unflushed: false, payload: None, socket }
     }
 
     /// Whether as much waits as may.
@@ -66,7 +67,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
 
     /// The stream of the payload.
     pub(super) fn carries(&self) -> Option<u32> {
-        self.payload.as_ref().map(Payload::id)
+        self.payload.as_ref().map(|payload| payload.id())
     }
 
     /// The length of the next DATA frame that was padded, in the order in which they come.
@@ -113,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
 
     /// Adds a payload. There must be none.
     pub(super) fn carry(&mut self, payload: Payload<D>) {
-        self.payload = Some(payload);
+        self.payload = Some(Box::new(payload));
     }
 
     /// Drops the payload, but for a frame under way. Answers the credit that isn't used.
@@ -127,7 +128,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     }
 
     /// Writes what waits. Ready when all of it is on its way, or with a payload that is.
-    pub(super) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Payload<D>>>> {
+    pub(super) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Box<Payload<D>>>>> {
         loop {
             let waiting = &self.waiting[self.written..];
             let written = match &self.payload {
@@ -158,7 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     }
 
     /// As much has been written. Answers a payload that is done with it.
-    fn advance(&mut self, mut written: usize) -> Option<Payload<D>> {
+    fn advance(&mut self, mut written: usize) -> Option<Box<Payload<D>>> {
         if self.payload.as_ref().is_none_or(|payload| !payload.has_begun()) {
             let before = written.min(self.waiting.len() - self.written);
             self.written += before;
