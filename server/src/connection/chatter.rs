@@ -37,7 +37,17 @@ pub(super) struct Chatter {
 
 impl Chatter {
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, second: 0, count: 0, earned: 0, earned_before: 0, header: [0; HEADER], have: 0, payload: 0, padded: VecDeque::new() }
+        Self {
+            limit,
+            second: 0,
+            count: 0,
+            earned: 0,
+            earned_before: 0,
+            header: [0; HEADER],
+            have: 0,
+            payload: 0,
+            padded: VecDeque::new(),
+        }
     }
 
     /// The length of the next DATA frame with padding, in the order in which they came.

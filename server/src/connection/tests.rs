@@ -23,6 +23,7 @@ use tower::util::BoxCloneSyncService;
 use super::{handle::Ask, *};
 use crate::metrics::{ConnectionEnd, ConnectionRefused};
 
+mod frames;
 mod streams;
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;

@@ -269,7 +269,8 @@ impl<B: Backplane> Stream<B> {
         {
             chunk.push(self.protocol.frame(bytes));
         }
-        if self.has_more() {
+        // What was left unread for want of room is raised, and wakes nobody.
+        if self.has_more() || self.entry.signal.is_raised() {
             chunk.set_followed();
         }
         chunk

@@ -33,7 +33,7 @@ impl Chunk {
         self.is_followed = true;
     }
 
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len();
         self.rest.push_back(bytes);
     }

@@ -165,3 +165,86 @@ impl<D: Outgoing> Payload<D> {
         std::mem::replace(&mut self.granted, self.frame_left) - self.frame_left
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stream::Chunk;
+
+    const ID: u32 = 5;
+
+    /// Writes as much of what the payload lists as the socket takes.
+    fn write(payload: &mut Payload<Chunk>, before: &mut &[u8], room: usize, socket: &mut Vec<u8>) {
+        let mut heads = Default::default();
+        let mut parts = [IoSlice::new(&[]); 8];
+        let left = if payload.has_begun() { &[] } else { *before };
+        let count = payload.parts(left, &mut heads, &mut parts);
+        let listed: Vec<u8> = parts[..count].iter().flat_map(|part| part.to_vec()).collect();
+        let written = room.min(listed.len());
+        socket.extend_from_slice(&listed[..written]);
+        let of_before = written.min(left.len());
+        *before = &before[of_before..];
+        payload.advance(written - of_before);
+    }
+
+    /// The lengths of DATA frames, the last one's flag, and all that they carry.
+    fn read(mut frames: &[u8]) -> (Vec<usize>, u8, Vec<u8>) {
+        let (mut lengths, mut last, mut data) = (Vec::new(), 0, Vec::new());
+        while let [a, b, c, kind, flags, id @ ..] = frames {
+            let (id, rest) = id.split_at(4);
+            assert_eq!((*kind, last, id), (0, 0, &ID.to_be_bytes()[..]));
+            let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+            lengths.push(length);
+            last = *flags;
+            data.extend_from_slice(&rest[..length]);
+            frames = &rest[length..];
+        }
+        (lengths, last, data)
+    }
+
+    fn chunk(parts: &[Vec<u8>]) -> Chunk {
+        let mut chunk = Chunk::from(Bytes::copy_from_slice(&parts[0]));
+        parts[1..].iter().for_each(|part| chunk.push(Bytes::copy_from_slice(part)));
+        chunk
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_granted_arrives_in_whole_frames_however_it_is_written(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..12),
+            max_frame in 1_usize..50,
+            grant in 1_usize..500,
+            ends: bool,
+            rooms in prop::collection::vec(1_usize..60, 1..20),
+            cut in prop::option::of(0_usize..30),
+        ) {
+            let whole = parts.concat();
+            prop_assume!(!whole.is_empty());
+            let granted = grant.min(whole.len());
+            let ends = ends && granted == whole.len();
+            let mut payload = Payload::new(ID, chunk(&parts), granted, ends, max_frame);
+            let (mut before, mut socket, mut unused) = (&b"earlier"[..], Vec::new(), 0);
+            for (turn, &room) in rooms.iter().cycle().enumerate() {
+                if cut == Some(turn) {
+                    unused = payload.cut();
+                }
+                if payload.is_done() {
+                    break;
+                }
+                write(&mut payload, &mut before, room, &mut socket);
+            }
+            let frames = socket.strip_prefix(&b"earlier"[..]).unwrap_or_default();
+            let (lengths, last, data) = read(frames);
+            prop_assert_eq!(&data[..], &whole[..granted - unused]);
+            prop_assert!(lengths.iter().all(|&length| length <= max_frame));
+            prop_assert!(lengths.iter().rev().skip(1).all(|&length| length == max_frame));
+            prop_assert!(unused > 0 || last == u8::from(ends));
+            let (rest, _) = payload.into_rest();
+            prop_assert_eq!(bytes::Buf::remaining(&rest), whole.len() - data.len());
+        }
+    }
+}

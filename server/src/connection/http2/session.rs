@@ -20,19 +20,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     super::{
-        Connection,
-        exchange::Outgoing,
-        gate::Gate,
-        greeting::Watched,
-        life::end_of,
-        orders::Order,
-        request::Inbound,
+        Connection, exchange::Outgoing, gate::Gate, greeting::Watched, life::end_of, orders::Order, request::Inbound,
     },
     INCOMING,
     payload::Payload,
     sides::{Receiver, Sender},
     stream::STREAM_WINDOW,
-    streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Part, Streams},
+    streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Opened, Part, Streams},
     wire::{FULL, Wire},
 };
 use crate::{limits::Limits, metrics::ConnectionEnd};
@@ -93,10 +87,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         };
         let mut settings = Settings::default();
         settings.set_max_concurrent_streams(Some(limits.requests_per_connection));
-        settings.set_initial_window_size(Some(STREAM_WINDOW as u32));
+        settings.set_initial_window_size(Some(STREAM_WINDOW));
         settings.set_max_header_list_size(Some(limits.header_bytes));
         session.put(settings);
-        session.put(WindowUpdate::new(StreamId::ZERO, CONNECTION_WINDOW as u32 - FIRST_WINDOW));
+        session.put(WindowUpdate::new(StreamId::ZERO, CONNECTION_WINDOW - FIRST_WINDOW));
         session
     }
 
@@ -176,13 +170,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     }
 
     /// Takes a frame. Answers a request that begins with it, on its stream.
-    fn receive(&mut self, frame: Frame) -> Result<Option<(u32, Request<Option<u64>>)>, Fault> {
+    fn receive(&mut self, frame: Frame) -> Result<Option<Opened>, Fault> {
         match frame {
-            Frame::Headers(headers) => {
-                let id = headers.stream_id().into();
-                let request = self.streams.lock().receive_headers(headers)?;
-                return Ok(request.map(|request| (id, request)));
-            }
+            Frame::Headers(headers) => return self.streams.lock().receive_headers(headers),
             Frame::Data(data) => {
                 let length = if data.is_padded() { self.codec.get_mut().next_padded() } else { None };
                 self.streams.lock().receive_data(&data, length.unwrap_or(data.payload().len()))?;
@@ -318,7 +308,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                 Some(Note::Credit(id, more)) => WindowUpdate::new(id.into(), more).into(),
                 None => match streams.next() {
                     None => return false,
-                    Some(Part::Headers(headers)) => headers.into(),
+                    Some(Part::Headers(headers)) => (*headers).into(),
                     Some(Part::Data { id, chunk, granted, ends }) if granted > FULL => {
                         self.codec.get_mut().carry(Payload::new(id, chunk, granted, ends, self.max_frame));
                         continue;
@@ -364,7 +354,9 @@ impl From<proto::Error> for Trouble {
         match error {
             proto::Error::Reset(id, reason, _) => Self::Fault(Fault::Stream(id.into(), reason)),
             proto::Error::GoAway(text, reason, _) => Self::Fault(Fault::Connection(reason, text)),
-            proto::Error::Io(kind, text) => Self::Socket(text.map_or_else(|| kind.into(), |text| io::Error::new(kind, text))),
+            proto::Error::Io(kind, text) => {
+                Self::Socket(text.map_or_else(|| kind.into(), |text| io::Error::new(kind, text)))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::super::exchange::Outgoing;
 
 /// What a client may send on one stream before the server has read it. A request has at most 1 MiB.
-pub(super) const STREAM_WINDOW: usize = 256 << 10;
+pub(super) const STREAM_WINDOW: u32 = 256 << 10;
 
 /// A stream that isn't closed.
 pub(super) struct Stream<D> {
@@ -103,7 +103,7 @@ impl<D: Outgoing> Stream<D> {
 impl Inbox {
     /// For a body of this length, if that is known.
     pub(super) fn new(length: Option<u64>) -> Self {
-        Self { room: STREAM_WINDOW, missing: length, ..Self::default() }
+        Self { room: STREAM_WINDOW as usize, missing: length, ..Self::default() }
     }
 
     /// Takes a DATA frame, that counts as this many bytes of the window. Answers whom to wake.
@@ -162,7 +162,7 @@ impl Inbox {
 
     /// What the client may be granted anew: not each time, and nothing if it has no more to send.
     pub(super) fn regain(&mut self) -> Option<u32> {
-        if self.is_whole || self.is_abandoned || self.read < STREAM_WINDOW / 2 {
+        if self.is_whole || self.is_abandoned || self.read < STREAM_WINDOW as usize / 2 {
             return None;
         }
         self.room += self.read;

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// What a client may send on all streams before the server has read it.
-pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
+pub(super) const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// What a window is at first (RFC 9113, section 6.9.2).
 pub(super) const FIRST_WINDOW: u32 = 65_535;
@@ -43,7 +43,7 @@ pub(super) enum Note {
 
 /// The next part of what the streams have to send.
 pub(super) enum Part<D> {
-    Headers(Headers),
+    Headers(Box<Headers>),
     Data {
         id: u32,
         chunk: D,
@@ -53,6 +53,9 @@ pub(super) enum Part<D> {
         ends: bool,
     },
 }
+
+/// A request on its stream, and how long its client says that the body is.
+pub(super) type Opened = (u32, Request<Option<u64>>);
 
 /// What is wrong with what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +116,7 @@ impl<D: Outgoing> Streams<D> {
             bound: u32::from(StreamId::MAX),
             credit: FIRST_WINDOW.into(),
             first_credit: FIRST_WINDOW.into(),
-            room: CONNECTION_WINDOW,
+            room: CONNECTION_WINDOW as usize,
             read: 0,
             gate,
         }
@@ -150,8 +153,8 @@ impl<D: Outgoing> Streams<D> {
 
     // What comes.
 
-    /// Takes a request's head, or its trailers. Answers a request that is new, and how long its body shall be.
-    pub(super) fn receive_headers(&mut self, headers: Headers) -> Result<Option<Request<Option<u64>>>, Fault> {
+    /// Takes a request's head, or its trailers. Answers a request that is new.
+    pub(super) fn receive_headers(&mut self, headers: Headers) -> Result<Option<Opened>, Fault> {
         let id = u32::from(headers.stream_id());
         if id > self.bound {
             return Ok(None);
@@ -188,7 +191,7 @@ impl<D: Outgoing> Streams<D> {
         }
         let request = request(pseudo, fields).map_err(malformed)?;
         self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
-        Ok(Some(request.map(|()| length)))
+        Ok(Some((id, request.map(|()| length))))
     }
 
     /// A head is larger than it may be (RFC 6585, section 5).
@@ -277,7 +280,7 @@ impl<D: Outgoing> Streams<D> {
     /// As many bytes of what has come on any stream take no room any more.
     fn regain(&mut self, read: usize) {
         self.read += read;
-        if self.read >= CONNECTION_WINDOW / 2 {
+        if self.read >= CONNECTION_WINDOW as usize / 2 {
             self.room += self.read;
             let more = u32::try_from(std::mem::take(&mut self.read)).unwrap_or(u32::MAX);
             self.notes.push_back(Note::Credit(0, more));
@@ -367,7 +370,7 @@ impl<D: Outgoing> Streams<D> {
                     self.queue.pop_front();
                     self.finish(id);
                 }
-                return Some(Part::Headers(*head));
+                return Some(Part::Headers(head));
             }
             let size = stream.chunk.as_ref().map_or(0, D::remaining);
             let granted = size.min(usize::try_from(stream.credit.min(credit)).unwrap_or(0));
@@ -381,9 +384,11 @@ impl<D: Outgoing> Streams<D> {
                 continue;
             }
             let chunk = stream.chunk.take();
-            if size == 0 && let Some(trailers) = stream.trailers.take() {
+            if size == 0
+                && let Some(trailers) = stream.trailers.take()
+            {
                 self.finish(id);
-                return Some(Part::Headers(*trailers));
+                return Some(Part::Headers(trailers));
             }
             let ends = stream.ends && granted == size && stream.trailers.is_none();
             if size > 0 || ends {
