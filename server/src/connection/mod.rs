@@ -1,7 +1,7 @@
 //! Connections: accepted, bounded in number and time, and told when to go.
 //!
 //! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
-//! is our own. HTTP/2 is the h2 crate's and HTTP/1.1 hyper's.
+//! is our own. HTTP/2 is our own too, on the h2 crate's frames; HTTP/1.1 is hyper's.
 
 mod chatter;
 mod exchange;

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use super::super::exchange::Outgoing;
 
-/// Frames that are written at once: 64 KiB of the usual size, as much as a socket takes at first.
+/// Frames that are written at once: 64 KiB of the usual size.
 const FRAMES: usize = 4;
 
 const HEAD: usize = 9;
@@ -79,6 +79,11 @@ impl<D: Outgoing> Payload<D> {
 
     pub(super) fn is_done(&self) -> bool {
         self.granted == 0 && self.head_left == 0
+    }
+
+    /// How much of what was granted isn't written.
+    pub(super) fn granted(&self) -> usize {
+        self.granted
     }
 
     /// What wasn't granted, and whether the stream has ended.

@@ -138,35 +138,42 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     fn read(&mut self, cx: &mut Context<'_>, mut begin: impl FnMut(Request<Inbound>, Sender<D>)) {
         let mut begun = 0;
         self.is_holding_back = false;
-        while !matches!(self.farewell, Farewell::Over(_)) {
-            if begun == BEGUN_AT_ONCE || self.streams.lock().notes() >= NOTES || self.codec.get_ref().is_overfull() {
+        loop {
+            if self.connection.is_abusive() {
+                self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
+            }
+            if matches!(self.farewell, Farewell::Over(_)) {
+                return;
+            }
+            if begun == BEGUN_AT_ONCE || self.must_hold_back() {
                 self.is_holding_back = true;
                 return;
             }
-            let Poll::Ready(frame) = Pin::new(&mut self.codec).poll_next(cx) else { break };
-            let Some(frame) = frame else {
-                self.farewell = Farewell::Over(ConnectionEnd::Closed);
-                return;
+            let frame = match Pin::new(&mut self.codec).poll_next(cx) {
+                Poll::Ready(Some(frame)) => frame.map_err(Trouble::from),
+                Poll::Ready(None) => {
+                    self.farewell = Farewell::Over(ConnectionEnd::Closed);
+                    return;
+                }
+                Poll::Pending if self.connection.is_abusive() => continue,
+                Poll::Pending => return,
             };
-            match frame.map_err(Trouble::from).and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
+            match frame.and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
                 Ok(None) => {}
                 Ok(Some((id, request))) => {
                     begun += 1;
-                    begin(
-                        request.map(|length| Inbound::http2(Receiver::new(id, &self.streams), length)),
-                        Sender::new(id, &self.streams),
-                    );
+                    let receiver = Receiver::new(id, &self.streams);
+                    begin(request.map(|length| Inbound::http2(receiver, length)), Sender::new(id, &self.streams));
                 }
                 Err(Trouble::Fault(fault)) => self.blame(fault),
                 Err(Trouble::Socket(error)) => self.farewell = Farewell::Over(end_of(&error)),
             }
-            if self.connection.is_abusive() {
-                self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
-            }
         }
-        if self.connection.is_abusive() {
-            self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
-        }
+    }
+
+    /// Whether so much is to be said to the client that no more is taken of it.
+    fn must_hold_back(&self) -> bool {
+        self.codec.get_ref().is_overfull() || self.streams.lock().notes() >= NOTES
     }
 
     /// Takes a frame. Answers a request that begins with it, on its stream.
@@ -210,6 +217,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         if let Some(size) = settings.header_table_size() {
             // A larger one saves nothing: answers have few fields.
             self.codec.set_send_header_table_size(DEFAULT_SETTINGS_HEADER_TABLE_SIZE.min(size as usize));
+        }
+        // What was granted by the old ones must not follow the answer.
+        if let Some(payload) = self.codec.get_mut().take_back() {
+            let (id, granted) = (payload.id(), payload.granted());
+            self.streams.lock().take_back(id, payload.into_rest().0, granted);
         }
         if let Some(size) = settings.max_frame_size() {
             self.codec.set_max_send_frame_size(size as usize);
@@ -278,7 +290,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     /// Reads on, if there is room again for what that brings.
     fn resume(&mut self) {
-        if self.is_holding_back && !self.codec.get_ref().is_overfull() {
+        if self.is_holding_back && !self.must_hold_back() {
             self.gate.wake(INCOMING);
         }
     }

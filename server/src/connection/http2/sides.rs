@@ -57,7 +57,6 @@ impl<D: Outgoing> Sender<D> {
         if ends {
             frame.set_end_stream();
         }
-        frame.set_end_headers();
         self.send(ends, |stream| stream.head = Some(frame.into()))
     }
 
@@ -73,8 +72,7 @@ impl<D: Outgoing> Sender<D> {
 
     /// Sends what follows the body.
     pub(in crate::connection) fn send_trailers(&self, trailers: HeaderMap) -> Result<(), Closed> {
-        let mut frame = Headers::trailers(self.id.into(), trailers);
-        frame.set_end_headers();
+        let frame = Headers::trailers(self.id.into(), trailers);
         self.send(true, |stream| stream.trailers = Some(frame.into()))
     }
 

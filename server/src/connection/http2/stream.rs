@@ -106,7 +106,8 @@ impl Inbox {
         Self { room: STREAM_WINDOW as usize, missing: length, ..Self::default() }
     }
 
-    /// Takes a DATA frame, that counts as this many bytes of the window. Answers whom to wake.
+    /// Takes a DATA frame, that counts as this many bytes of the window. Answers whom to wake. Of one that doesn't fit
+    /// nothing is kept.
     pub(super) fn receive(&mut self, data: &[u8], counted: usize, is_last: bool) -> Result<Option<Waker>, Misfit> {
         if self.is_whole {
             return Err(Misfit::AfterEnd);
@@ -114,6 +115,9 @@ impl Inbox {
         self.room = self.room.checked_sub(counted).ok_or(Misfit::OverWindow)?;
         if let Some(missing) = &mut self.missing {
             *missing = missing.checked_sub(data.len() as u64).ok_or(Misfit::Length)?;
+            if is_last && *missing > 0 {
+                return Err(Misfit::Length);
+            }
         }
         // Of padding there is nothing to read.
         self.read += counted - data.len();
@@ -169,7 +173,7 @@ impl Inbox {
         u32::try_from(std::mem::take(&mut self.read)).ok()
     }
 
-    /// Nobody reads it. Answers how much is dropped.
+    /// Nobody reads it. Answers how much of what has come is dropped.
     pub(super) fn abandon(&mut self) -> usize {
         self.is_abandoned = true;
         self.reader = None;

@@ -45,6 +45,8 @@ pub(super) struct Wire<T, D> {
     told: usize,
     /// Something was written that the socket may still hold back.
     is_unflushed: bool,
+    /// `waiting` is the thread's.
+    is_borrowed: bool,
     /// Boxed, as mostly there is none.
     payload: Option<Box<Payload<D>>>,
     socket: Watched<T>,
@@ -52,7 +54,15 @@ pub(super) struct Wire<T, D> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     pub(super) fn new(socket: Watched<T>) -> Self {
-        Self { waiting: Vec::new(), written: 0, told: 0, is_unflushed: false, payload: None, socket }
+        Self {
+            waiting: Vec::new(),
+            written: 0,
+            told: 0,
+            is_unflushed: false,
+            is_borrowed: false,
+            payload: None,
+            socket,
+        }
     }
 
     /// Whether as much waits as may.
@@ -79,14 +89,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     pub(super) fn begin_turn(&mut self) {
         if self.waiting.capacity() == 0 {
             self.waiting = SPARE.take();
+            self.is_borrowed = true;
         }
     }
 
     /// Gives the room back, and keeps no more than what waits.
     pub(super) fn end_turn(&mut self) {
+        if !self.is_borrowed && self.written == 0 && !self.waiting.is_empty() {
+            return;
+        }
         let rest = self.waiting[self.written..].to_vec();
         let mut spare = std::mem::replace(&mut self.waiting, rest);
-        self.written = 0;
+        (self.written, self.is_borrowed) = (0, false);
         if spare.capacity() <= SPARE_BYTES {
             spare.clear();
             SPARE.set(spare);
@@ -125,6 +139,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
             self.payload = None;
         }
         unused
+    }
+
+    /// The payload, if nothing of it has been written.
+    pub(super) fn take_back(&mut self) -> Option<Box<Payload<D>>> {
+        self.payload.take_if(|payload| !payload.has_begun())
     }
 
     /// Writes what waits. Ready when all of it is on its way, or with a payload that is.
