@@ -27,8 +27,9 @@ pub struct Limits {
     /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
     /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
     pub requests_per_connection: u32,
-    /// Frames in a second by which an HTTP/2 client moves nothing: pings, settings, priorities, resets, empty DATA, unknown ones. As
-    /// many more are taken as the server has written times 64 bytes.
+    /// Frames in a second by which an HTTP/2 client moves nothing: pings, settings, priorities, resets, goodbyes, unknown
+    /// ones, DATA that is empty or may be for its padding. As many more are taken as the server has written times 64
+    /// bytes.
     pub idle_frames: u32,
     /// Bytes of a request's header fields.
     pub header_bytes: u32,

@@ -98,12 +98,13 @@ fn is_chatter(kind: u8, flags: u8, length: usize) -> bool {
     const RST_STREAM: u8 = 3;
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
     const CONTINUATION: u8 = 9;
     match kind {
         // With as much padding as there may be, a frame may still be empty.
         DATA if flags & PADDED != 0 => length <= 256 && flags & END_STREAM == 0,
         DATA => length == 0 && flags & END_STREAM == 0,
-        PRIORITY | RST_STREAM | SETTINGS | PING => true,
+        PRIORITY | RST_STREAM | SETTINGS | PING | GOAWAY => true,
         kind => kind > CONTINUATION,
     }
 }

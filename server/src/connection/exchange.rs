@@ -95,7 +95,7 @@ where
             Answer::Awaited(_) => false,
             Answer::Begun(body, _) => body.is_end_stream(),
         };
-        body | self.sender.is_locked()
+        body | self.sender.warm()
     }
 
     /// Takes the next step.

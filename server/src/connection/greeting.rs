@@ -72,8 +72,8 @@ where
     Ok((language, Watched { socket, connection, said, language, heard: 0, chatter }))
 }
 
-/// Passes everything through, what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2 client has greeted, and
-/// from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
+/// Passes everything through, and what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2
+/// client has greeted, and from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
 /// nothing to say while it waits.
 #[repr(C)]
 pub(super) struct Watched<T> {
@@ -144,7 +144,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // HTTP/2 gives each frame's head and payload apart. Joining small ones costs less than telling the kernel of each.
+        // HTTP/1.1 gives each chunk's size, data and end apart. Joining small ones costs less than telling the kernel of
+        // each.
         let size: usize = bufs.iter().map(|buf| buf.len()).sum();
         if bufs.len() < 2 || size > JOINED_BYTES {
             Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)

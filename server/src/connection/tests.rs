@@ -23,7 +23,9 @@ use tower::util::BoxCloneSyncService;
 use super::{handle::Ask, *};
 use crate::metrics::{ConnectionEnd, ConnectionRefused};
 
-mod frames;
+mod credit;
+mod faults;
+mod raw;
 mod streams;
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;

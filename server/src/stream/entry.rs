@@ -57,7 +57,7 @@ pub(crate) struct Entry {
     link: Option<Arc<dyn Link>>,
     /// When the stream wants to be polled.
     due: AtomicU64,
-    /// The connection has a chunk that it hasn't written.
+    /// The connection has a chunk that it hasn't taken: see [`super::Chunk`].
     in_transit: AtomicBool,
     /// The stream has more, and waits for that chunk.
     waits: AtomicBool,
@@ -134,7 +134,7 @@ impl Entry {
         self.moved.store(true, Relaxed);
     }
 
-    /// The connection has written a chunk, or has been given up.
+    /// The connection has taken a chunk, or has been given up.
     pub(super) fn arrives(&self) {
         self.moved.store(true, Relaxed);
         self.in_transit.store(false, SeqCst);

@@ -1,4 +1,4 @@
-//! What a stream has handed to its connection, until that has written it.
+//! What a stream has handed to its connection, until that has taken it.
 
 use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
@@ -7,7 +7,8 @@ use bytes::{Buf, Bytes};
 use super::entry::Entry;
 
 /// Bytes of an answer on their way to the client. A stream has at most one such, and while it exists its client owes a
-/// read.
+/// read: it is gone when it has been written, or copied to be written next. The latter doesn't happen again before the
+/// socket has taken that.
 #[derive(Debug)]
 pub struct Chunk {
     first: Bytes,
@@ -37,9 +38,7 @@ impl Chunk {
         self.length += bytes.len();
         self.rest.push_back(bytes);
     }
-}
 
-impl Chunk {
     /// Whether a stream waits until it has been written.
     #[must_use]
     pub fn is_awaited(&self) -> bool {

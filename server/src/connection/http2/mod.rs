@@ -67,6 +67,7 @@ where
     let mut session = Session::new(socket, limits, Arc::clone(&requests.connection), Arc::clone(&gate));
     let mut exchanges = Exchanges::new(Arc::clone(&gate));
     poll_fn(|cx| {
+        // See `Exchange::warm`.
         black_box((gate.is_running(), exchanges.first().map(Exchange::warm)));
         gate.poll(cx, |woken| {
             if woken & ORDERS != 0 {

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use super::super::exchange::Outgoing;
 
-/// Frames that are written at once: 64 KiB of the usual size.
+/// Frames that are written at once: of the usual size, all of what a stream may send in its turn.
 const FRAMES: usize = 4;
 
 const HEAD: usize = 9;

@@ -34,7 +34,7 @@ use crate::{limits::Limits, metrics::ConnectionEnd};
 /// The ping by which a client is asked whether it is there.
 const PROBE: [u8; 8] = *b"poke/1.0";
 
-/// Notes about streams that wait until nothing more is read.
+/// Notes about streams that wait until nothing more is read: a few for each request that is begun at once.
 const NOTES: usize = 64;
 
 /// How many requests are taken before their exchanges get a turn: who opens streams and resets them at once doesn't make
@@ -136,7 +136,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, mut begin: impl FnMut(Request<Inbound>, Sender<D>)) {
-        let mut begun = 0;
+        let (mut begun, mut has_read) = (0, false);
         self.is_holding_back = false;
         loop {
             if self.connection.is_abusive() {
@@ -156,8 +156,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                     return;
                 }
                 Poll::Pending if self.connection.is_abusive() => continue,
+                Poll::Pending if has_read => return self.streams.lock().dismiss(),
                 Poll::Pending => return,
             };
+            has_read = true;
             match frame.and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
                 Ok(None) => {}
                 Ok(Some((id, request))) => {
@@ -192,20 +194,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
             Frame::Ping(ping) if !ping.is_ack() => self.put(Ping::pong(ping.into_payload())),
             Frame::Ping(pong) => {
                 if self.farewell == Farewell::Said && *pong.payload() == Ping::SHUTDOWN {
-                    let last = self.streams.lock().refuse_more();
-                    self.put(GoAway::new(last.into(), Reason::NO_ERROR));
-                    self.farewell = Farewell::Heard(ConnectionEnd::Closed);
+                    self.say_last(ConnectionEnd::Closed);
                 }
             }
             Frame::GoAway(goaway) => {
                 let is_well = goaway.reason() == Reason::NO_ERROR;
                 let end = if is_well { ConnectionEnd::Closed } else { ConnectionEnd::Protocol };
-                self.farewell = Farewell::Heard(end);
+                if !matches!(self.farewell, Farewell::Heard(_)) {
+                    self.say_last(end);
+                }
             }
             Frame::PushPromise(_) => return Err(Reason::PROTOCOL_ERROR.into()),
             Frame::Priority(_) => {}
         }
         Ok(None)
+    }
+
+    /// Tells the client which stream was the last. The connection ends with it, in this way.
+    fn say_last(&mut self, end: ConnectionEnd) {
+        let last = self.streams.lock().refuse_more();
+        self.put(GoAway::new(last.into(), Reason::NO_ERROR));
+        self.farewell = Farewell::Heard(end);
     }
 
     fn receive_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
@@ -252,6 +261,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     /// Ends the connection with a word. What is open on it is dropped.
     fn part(&mut self, reason: Reason, text: Bytes, end: ConnectionEnd) {
         if !matches!(self.farewell, Farewell::Over(_)) {
+            // Its streams are dropped, so nothing needs the credit.
+            self.codec.get_mut().cut();
             let last = self.streams.lock().last();
             self.put(GoAway::with_debug_data(last.into(), reason, text));
             self.farewell = Farewell::Over(end);
@@ -262,14 +273,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ConnectionEnd>> {
         loop {
             self.cut();
-            let is_full = self.fill();
+            // What a blocked socket leaves is written first: a chunk that is taken counts as read by its client.
+            let was_blocked = self.codec.get_ref().is_blocked();
+            let is_full = !was_blocked && self.fill();
             match self.codec.get_mut().poll_out(cx)? {
                 Poll::Ready(Some(payload)) => {
                     let id = payload.id();
                     let (rest, ended) = payload.into_rest();
                     self.streams.lock().sent(id, rest, ended);
                 }
-                Poll::Ready(None) if is_full => {}
+                Poll::Ready(None) if is_full || was_blocked => {}
                 Poll::Ready(None) => break,
                 Poll::Pending => {
                     self.resume();
@@ -347,6 +360,12 @@ fn put<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing>(codec: &mut Codec<Wire<T,
     debug_assert!(buffered.is_ok(), "only DATA can be too large");
     let flushed = codec.flush(&mut Context::from_waker(Waker::noop()));
     debug_assert!(matches!(flushed, Poll::Ready(Ok(()))), "the wire takes everything");
+}
+
+impl<T, D: Outgoing> Drop for Session<T, D> {
+    fn drop(&mut self) {
+        self.streams.lock().close_all();
+    }
 }
 
 /// Who is woken when the socket has something, and when it takes something.

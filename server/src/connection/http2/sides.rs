@@ -41,8 +41,8 @@ impl<D: Outgoing> Sender<D> {
         Self { id, streams: Arc::clone(streams) }
     }
 
-    /// Whether the streams are looked at just now.
-    pub(in crate::connection) fn is_locked(&self) -> bool {
+    /// See `Exchange::warm`.
+    pub(in crate::connection) fn warm(&self) -> bool {
         self.streams.is_locked()
     }
 

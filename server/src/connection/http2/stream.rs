@@ -8,7 +8,8 @@ use http::HeaderMap;
 
 use super::super::exchange::Outgoing;
 
-/// What a client may send on one stream before the server has read it. A request has at most 1 MiB.
+/// What a client may send on one stream before the server has read it: a Publish with the largest poke goes without a
+/// pause.
 pub(super) const STREAM_WINDOW: u32 = 256 << 10;
 
 /// A stream that isn't closed.

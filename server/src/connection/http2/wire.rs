@@ -45,6 +45,8 @@ pub(super) struct Wire<T, D> {
     told: usize,
     /// Something was written that the socket may still hold back.
     is_unflushed: bool,
+    /// The socket took no more.
+    is_blocked: bool,
     /// `waiting` is the thread's.
     is_borrowed: bool,
     /// Boxed, as mostly there is none.
@@ -59,6 +61,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
             written: 0,
             told: 0,
             is_unflushed: false,
+            is_blocked: false,
             is_borrowed: false,
             payload: None,
             socket,
@@ -70,7 +73,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
         self.payload.is_some() || self.waiting.len() - self.written >= FULL
     }
 
-    /// Whether so much waits that not even answers to what is read are added.
+    /// Whether so much waits that not even answers to what is read are added: a client that doesn't read has some 1,500
+    /// pings answered, and is then not read itself.
     pub(super) fn is_overfull(&self) -> bool {
         self.waiting.len() - self.written >= 4 * FULL
     }
@@ -83,6 +87,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     /// The length of the next DATA frame that was padded, in the order in which they come.
     pub(super) fn next_padded(&mut self) -> Option<usize> {
         self.socket.next_padded()
+    }
+
+    /// Whether the socket has left something that it was given.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked
     }
 
     /// Makes room for a turn of the connection.
@@ -148,6 +157,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
 
     /// Writes what waits. Ready when all of it is on its way, or with a payload that is.
     pub(super) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Box<Payload<D>>>>> {
+        let polled = self.poll_socket(cx);
+        self.is_blocked = polled.is_pending();
+        polled
+    }
+
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Box<Payload<D>>>>> {
         loop {
             let waiting = &self.waiting[self.written..];
             let written = match &self.payload {
@@ -207,6 +222,7 @@ impl<T: AsyncRead + Unpin, D: Unpin> AsyncRead for Wire<T, D> {
     }
 }
 
+/// Never waits and never fails, by which the codec can always take one more frame.
 impl<T: Unpin, D: Unpin> AsyncWrite for Wire<T, D> {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.waiting.extend_from_slice(buf);

@@ -24,7 +24,8 @@ pub(super) const CONNECTION_WINDOW: u32 = 1 << 20;
 /// What a window is at first (RFC 9113, section 6.9.2).
 pub(super) const FIRST_WINDOW: u32 = 65_535;
 
-/// Streams that were reset here of which the client may not know yet: what comes on them is ignored.
+/// Streams that were reset here of which the client may not know yet: what comes on them is ignored. More than may be
+/// open at once by default, for a client that has all of them reset in one round trip.
 const REMEMBERED: usize = 256;
 
 /// Streams that a client may have refused or reset for its own faults, until it has to go (CVE-2025-8671).
@@ -84,6 +85,8 @@ pub(super) struct Streams<D> {
     /// Those that would send if the client took more on all streams together.
     starved: Vec<u32>,
     reset: VecDeque<u32>,
+    /// Those whose answer was whole before their request, and of which the client hasn't been told so.
+    early: Vec<u32>,
     faults: u32,
     /// How many there may be at once.
     limit: usize,
@@ -107,6 +110,7 @@ impl<D: Outgoing> Streams<D> {
             starved: Vec::new(),
             notes: VecDeque::new(),
             reset: VecDeque::new(),
+            early: Vec::new(),
             faults: 0,
             limit: limit as usize,
             last: 0,
@@ -148,12 +152,33 @@ impl<D: Outgoing> Streams<D> {
         self.last
     }
 
-    /// The answer has been sent. What the client still sends of its request is in vain (RFC 9113, section 8.1).
+    /// The answer has been sent. What the client still sends of its request is in vain (RFC 9113, section 8.1), but it
+    /// isn't told at once: what is on its way may be the end of it, or a fault that it should hear of.
     fn finish(&mut self, id: u32) {
         if self.get(id).is_some_and(|stream| !stream.has_whole_request()) {
-            self.reset(id, Reason::NO_ERROR);
-        } else {
-            self.close(id);
+            self.early.push(id);
+            self.remember(id);
+        }
+        self.close(id);
+    }
+
+    /// Tells the client which requests it need not go on with. Something has come since they were answered.
+    pub(super) fn dismiss(&mut self) {
+        self.notes.extend(self.early.drain(..).map(|id| Note::Reset(id, Reason::NO_ERROR)));
+    }
+
+    /// Whether a request was answered before it was whole. Asked once, as it is over then.
+    fn was_early(&mut self, id: u32) -> bool {
+        let place = self.early.iter().position(|&early| early == id);
+        place.map(|place| self.early.swap_remove(place)).is_some()
+    }
+
+    fn remember(&mut self, id: u32) {
+        if !self.reset.contains(&id) {
+            if self.reset.len() == REMEMBERED {
+                self.reset.pop_front();
+            }
+            self.reset.push_back(id);
         }
     }
 
@@ -166,11 +191,8 @@ impl<D: Outgoing> Streams<D> {
             self.last = self.last.max(id.min(self.bound));
         }
         self.notes.push_back(Note::Reset(id, reason));
-        if !is_whole && !self.reset.contains(&id) {
-            if self.reset.len() == REMEMBERED {
-                self.reset.pop_front();
-            }
-            self.reset.push_back(id);
+        if !is_whole {
+            self.remember(id);
         }
     }
 
@@ -182,6 +204,13 @@ impl<D: Outgoing> Streams<D> {
         }
         self.reset(id, reason);
         Ok(())
+    }
+
+    /// The connection is over: whoever still waits for something learns it.
+    pub(super) fn close_all(&mut self) {
+        while let Some(&(id, _)) = self.open.last() {
+            self.close(id);
+        }
     }
 
     /// Drops a stream with all that it has.

@@ -31,7 +31,8 @@ impl<D: Outgoing> Streams<D> {
             return Ok(None);
         }
         if self.reset.contains(&id) {
-            return Ok(None);
+            let is_fault = self.was_early(id) && !headers.is_end_stream();
+            return if is_fault { Err(Fault::Stream(id, Reason::PROTOCOL_ERROR)) } else { Ok(None) };
         }
         if id.is_multiple_of(2) || id <= self.last {
             return Err(Reason::PROTOCOL_ERROR.into());
@@ -93,6 +94,9 @@ impl<D: Outgoing> Streams<D> {
         let is_ignored = id > self.bound || self.reset.contains(&id);
         let Some(inbox) = self.get(id).and_then(|stream| stream.request.as_mut()) else {
             self.regain(counted);
+            if self.was_early(id) && !frame.is_end_stream() {
+                self.notes.push_back(Note::Reset(id, Reason::NO_ERROR));
+            }
             return if is_ignored { Ok(()) } else { Err(Fault::Stream(id, Reason::STREAM_CLOSED)) };
         };
         let received = inbox.receive(frame.payload(), counted, frame.is_end_stream());
@@ -107,6 +111,7 @@ impl<D: Outgoing> Streams<D> {
     /// The client has reset a stream.
     pub(in crate::connection::http2) fn receive_reset(&mut self, id: u32) -> Result<(), Fault> {
         self.ensure_begun(id)?;
+        self.was_early(id);
         self.close(id);
         Ok(())
     }

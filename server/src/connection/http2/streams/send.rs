@@ -100,8 +100,9 @@ impl<D: Outgoing> Streams<D> {
         });
     }
 
-    /// As much credit wasn't used.
+    /// As much credit wasn't used: there is something for others.
     pub(in crate::connection::http2) fn restore(&mut self, unused: usize) {
         self.credit += unused as i64;
+        self.queue.extend(self.starved.drain(..));
     }
 }

@@ -1,0 +1,210 @@
+//! What breaks the rules of HTTP/2 (RFC 9113), and what it does to whom.
+#![allow(clippy::cast_possible_truncation, reason = "tests")]
+
+use h2::{
+    Reason,
+    frame::{Frame, Headers, Ping, Pseudo, Reset, Settings, StreamId, WindowUpdate},
+};
+use http::{HeaderMap, Method, Uri};
+use http_body_util::Full;
+
+use super::{
+    raw::{Raw, measure, padded, serve, whole},
+    *,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_on_one_stream_resets_it_and_no_other() {
+    let (_served, socket) = measure(Limits { requests_per_connection: 3, ..Limits::default() });
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    raw.ask(1, false).await;
+
+    raw.ask(3, true).await;
+    raw.say_bytes(&padded(3, b"late", 0, false)).await;
+    assert_eq!(raw.reset_of(3).await, Reason::STREAM_CLOSED);
+
+    raw.ask(5, false).await;
+    raw.say(WindowUpdate::new(5.into(), i32::MAX as u32)).await;
+    assert_eq!(raw.reset_of(5).await, Reason::FLOW_CONTROL_ERROR);
+
+    raw.ask(7, false).await;
+    raw.ask(9, false).await;
+    raw.ask(11, false).await;
+    assert_eq!(raw.reset_of(11).await, Reason::REFUSED_STREAM);
+    raw.say(Reset::new(7.into(), Reason::CANCEL)).await;
+    raw.say(Reset::new(9.into(), Reason::CANCEL)).await;
+
+    let mut fields = HeaderMap::new();
+    fields.insert(http::header::CONTENT_LENGTH, 3.into());
+    let pseudo = Pseudo::request(Method::POST, Uri::from_static("http://test/"), None);
+    let head = Headers::new(15.into(), pseudo, fields);
+    raw.say(head).await;
+    raw.say_bytes(&padded(15, b"four", 0, false)).await;
+    assert_eq!(raw.reset_of(15).await, Reason::PROTOCOL_ERROR);
+
+    // The first has seen nothing of it.
+    raw.say_bytes(&padded(1, b"twelve bytes", 3, true)).await;
+    let length = raw
+        .hear_until(|frame| match frame {
+            Frame::Data(data) if data.stream_id() == 1 => Some(data.into_payload()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(length, "12");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_connection_ends_it_with_a_reason() {
+    let ack_again: &[u8] = &[0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0];
+    let cases: [(&str, Vec<u8>, Reason); 7] = [
+        ("DATA on a stream that is idle", padded(1, b"x", 0, false), Reason::PROTOCOL_ERROR),
+        ("a reset of one", vec![0, 0, 4, 3, 0, 0, 0, 0, 9, 0, 0, 0, 8], Reason::PROTOCOL_ERROR),
+        ("credit for one", vec![0, 0, 4, 8, 0, 0, 0, 0, 9, 0, 0, 0, 8], Reason::PROTOCOL_ERROR),
+        ("too much credit", vec![0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff], Reason::FLOW_CONTROL_ERROR),
+        ("a second answer to our settings", ack_again.to_vec(), Reason::PROTOCOL_ERROR),
+        ("a frame that is too long", vec![0, 64, 1, 0, 0, 0, 0, 0, 1], Reason::FRAME_SIZE_ERROR),
+        ("a promise", vec![0, 0, 5, 5, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0x82], Reason::PROTOCOL_ERROR),
+    ];
+    for (fault, frames, reason) in cases {
+        let (served, socket) = measure(Limits::default());
+        let mut raw = Raw::greet(socket, Settings::default()).await;
+        raw.say_bytes(&frames).await;
+        assert_eq!(raw.goodbye().await, reason, "{fault}");
+        assert!(raw.hear().await.is_none(), "{fault}");
+        assert_eq!(served.await.unwrap(), ConnectionEnd::Protocol, "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_streams_reset_for_ever_has_to_go() {
+    let (served, socket) = measure(Limits { requests_per_connection: 1, ..Limits::default() });
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    raw.ask(1, false).await;
+    for n in 1..2000 {
+        raw.ask(2 * n + 1, true).await;
+        let goodbye = raw
+            .hear_until(|frame| match frame {
+                Frame::Reset(_) => Some(None),
+                Frame::GoAway(goaway) => Some(Some(goaway.reason())),
+                _ => None,
+            })
+            .await;
+        if let Some(reason) = goodbye {
+            assert_eq!((reason, n > 1000), (Reason::ENHANCE_YOUR_CALM, true));
+            assert_eq!(served.await.unwrap(), ConnectionEnd::Protocol);
+            return;
+        }
+    }
+    panic!("it may go on for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_malformed_head_is_ignored() {
+    let (_served, socket) = measure(Limits::default());
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    raw.ask(1, false).await;
+    for (id, field) in [(3_u32, ("te", "gzip")), (5, ("connection", "close")), (7, ("content-length", "many"))] {
+        let mut fields = HeaderMap::new();
+        fields.insert(field.0, field.1.parse().unwrap());
+        raw.say(Headers::new(id.into(), Pseudo::request(Method::POST, Uri::from_static("http://test/"), None), fields))
+            .await;
+        raw.say_bytes(&padded(id, b"its body", 0, false)).await;
+        raw.say(WindowUpdate::new(id.into(), 100)).await;
+        assert_eq!(raw.reset_of(id).await, Reason::PROTOCOL_ERROR);
+        raw.say_bytes(&padded(id, b"and the rest of it", 0, true)).await;
+    }
+    raw.say_bytes(&padded(1, b"well", 0, true)).await;
+    let length = raw
+        .hear_until(|frame| match frame {
+            Frame::Data(data) => Some(data.into_payload()),
+            Frame::GoAway(goaway) => panic!("the connection ends: {goaway:?}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(length, "4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_and_asks_for_ever_keeps_no_processor_busy() {
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let body = Bytes::from(vec![0; 1 << 20]);
+    let service = BoxCloneSyncService::new(tower::service_fn(move |_: Request<Inbound>| {
+        std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(body.clone()))))
+    }));
+    let (ours, theirs) = duplex(64 << 10);
+    let (connection, limits) =
+        (Arc::new(Connection::new(1, Peer::default())), Limits { requests_per_connection: 2, ..Limits::default() });
+    let http = Http::new(limits);
+    let mut served = std::pin::pin!(http.serve(ours, &connection, service));
+    let woken = Arc::new(Woken::default());
+    let waker = Arc::clone(&woken).into();
+    let mut settle = || {
+        for _ in 0..100 {
+            let before = woken.0.load(std::sync::atomic::Ordering::Relaxed);
+            assert!(served.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            if woken.0.load(std::sync::atomic::Ordering::Relaxed) == before {
+                return true;
+            }
+        }
+        false
+    };
+    let mut settings = Settings::default();
+    settings.set_initial_window_size(Some(i32::MAX as u32));
+    let mut raw = Raw::greet(theirs, settings).await;
+    raw.say(WindowUpdate::new(StreamId::ZERO, 1 << 30)).await;
+    raw.ask(1, true).await;
+    assert!(settle());
+    for n in 1..200 {
+        raw.ask(2 * n + 1, true).await;
+        if n % 10 == 0 {
+            assert!(settle(), "after {n}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_goes_on_after_its_answer_is_told_of_it() {
+    // The answer doesn't wait for the request.
+    let (_served, socket) = serve(Limits::default(), whole(10));
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    let answered = |frame| matches!(frame, Frame::Data(data) if data.is_end_stream()).then_some(());
+    let mut id = 1;
+    for (next, reason) in [
+        ("more of it", Some(Reason::NO_ERROR)),
+        ("a fault", Some(Reason::PROTOCOL_ERROR)),
+        ("its end", None),
+        ("something else", Some(Reason::NO_ERROR)),
+    ] {
+        raw.ask(id, false).await;
+        raw.hear_until(answered).await;
+        match next {
+            "more of it" => raw.say_bytes(&padded(id, b"more", 0, false)).await,
+            "a fault" => raw.ask(id, false).await,
+            "its end" => raw.say_bytes(&padded(id, b"more", 0, true)).await,
+            _ => {}
+        }
+        raw.say(Ping::new([1; 8])).await;
+        let mut heard = None;
+        raw.hear_until(|frame| match frame {
+            Frame::Reset(reset) => {
+                assert_eq!(reset.stream_id(), id);
+                heard = Some(reset.reason());
+                None
+            }
+            Frame::Ping(_) => Some(()),
+            _ => None,
+        })
+        .await;
+        if heard.is_none() && reason.is_some() {
+            heard = Some(raw.reset_of(id).await);
+        }
+        assert_eq!(heard, reason, "{next}");
+        id += 2;
+    }
+}
