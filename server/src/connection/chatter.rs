@@ -5,11 +5,10 @@
 
 use std::collections::VecDeque;
 
+use h2::frame::HEADER_LEN;
+
 /// What a client earns one such frame by: many ping as often as something comes, to learn how fast their network is.
 const EARNED_BY: usize = 64;
-
-/// The length of a frame's header (RFC 9113, section 4.1).
-const HEADER: usize = 9;
 
 const DATA: u8 = 0;
 const END_STREAM: u8 = 1;
@@ -27,7 +26,7 @@ pub(super) struct Chatter {
     earned: u32,
     earned_before: u32,
     /// The header of a frame that has come in part, and how much of it is there.
-    header: [u8; HEADER],
+    header: [u8; HEADER_LEN],
     have: usize,
     /// What is left of the payload of the last one.
     payload: usize,
@@ -43,7 +42,7 @@ impl Chatter {
             count: 0,
             earned: 0,
             earned_before: 0,
-            header: [0; HEADER],
+            header: [0; HEADER_LEN],
             have: 0,
             payload: 0,
             padded: VecDeque::new(),
@@ -74,11 +73,11 @@ impl Chatter {
             if bytes.is_empty() {
                 return self.count > self.limit.saturating_add(self.earned).saturating_add(self.earned_before);
             }
-            let taken = (HEADER - self.have).min(bytes.len());
+            let taken = (HEADER_LEN - self.have).min(bytes.len());
             self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
             bytes = &bytes[taken..];
-            if self.have == HEADER {
+            if self.have == HEADER_LEN {
                 self.have = 0;
                 let [a, b, c, kind, flags, ..] = self.header;
                 self.payload = u32::from_be_bytes([0, a, b, c]) as usize;

@@ -73,8 +73,8 @@ where
 }
 
 /// Passes everything through, and what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2
-/// client has greeted, and from then on whenever it says something. A client of HTTP/1.1 greets by its first request, which others see, and has
-/// nothing to say while it waits.
+/// client has greeted, and from then on whenever it says something. A client of HTTP/1.1 greets by its first request,
+/// which others see, and has nothing to say while it waits.
 #[repr(C)]
 pub(super) struct Watched<T> {
     // What is written goes by it alone: the rest is needed only to read.

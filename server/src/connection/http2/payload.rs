@@ -2,17 +2,18 @@
 
 use std::io::IoSlice;
 
+use h2::frame::HEADER_LEN;
+
 use super::super::exchange::Outgoing;
 
 /// Frames that are written at once: of the usual size, all of what a stream may send in its turn.
 const FRAMES: usize = 4;
 
-const HEAD: usize = 9;
 const END_STREAM: u8 = 1;
 
 /// The header of a DATA frame (RFC 9113, sections 4.1 and 6.1).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct DataHead(pub(super) [u8; HEAD]);
+pub(super) struct DataHead(pub(super) [u8; HEADER_LEN]);
 
 impl DataHead {
     /// `length` is less than 2^24.
@@ -59,7 +60,7 @@ impl<D: Outgoing> Payload<D> {
 
     fn begin_frame(&mut self) {
         (self.head, self.frame_left) = self.frame(self.granted);
-        self.head_left = HEAD;
+        self.head_left = HEADER_LEN;
     }
 
     /// The header and the length of the frame that begins when as much is left.
@@ -120,7 +121,7 @@ impl<D: Outgoing> Payload<D> {
         add(before);
         let (mut part, mut next) = (&[][..], 0);
         for (frame, head) in heads[..frames].iter().enumerate() {
-            let skipped = if frame == 0 { HEAD - self.head_left } else { 0 };
+            let skipped = if frame == 0 { HEADER_LEN - self.head_left } else { 0 };
             if !add(&head.0[skipped..]) {
                 break;
             }
@@ -162,7 +163,7 @@ impl<D: Outgoing> Payload<D> {
 
     /// Takes back all but the frame under way. Answers how much that was.
     pub(super) fn cut(&mut self) -> usize {
-        let is_under_way = self.head_left < HEAD;
+        let is_under_way = self.head_left < HEADER_LEN;
         if !is_under_way {
             (self.head_left, self.frame_left) = (0, 0);
         }

@@ -52,7 +52,7 @@ pub(super) struct Session<T, D: Outgoing> {
     /// The client has confirmed the settings.
     is_agreed: bool,
     farewell: Farewell,
-    /// The longest frame that the client takes.
+    /// The longest frame that the client takes. The codec has it too, where a delivery has no other business.
     max_frame: usize,
 }
 
@@ -142,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
             if self.connection.is_abusive() {
                 self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
             }
-            if matches!(self.farewell, Farewell::Over(_)) {
+            if self.is_over() {
                 return;
             }
             if begun == BEGUN_AT_ONCE || self.must_hold_back() {
@@ -171,6 +171,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                 Err(Trouble::Socket(error)) => self.farewell = Farewell::Over(end_of(&error)),
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.farewell, Farewell::Over(_))
     }
 
     /// Whether so much is to be said to the client that no more is taken of it.
@@ -245,14 +249,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     /// Tells the client what is wrong.
     fn blame(&mut self, fault: Fault) {
-        let fault = match fault {
-            Fault::Stream(id, reason) => match self.streams.lock().punish(id, reason) {
-                Ok(()) => return,
-                Err(fault) => fault,
-            },
-            fault => fault,
+        let blamed = match fault {
+            Fault::Stream(id, reason) => self.streams.lock().punish(id, reason),
+            fault => Err(fault),
         };
-        if let Fault::Connection(reason, text) = fault {
+        if let Err(Fault::Connection(reason, text)) = blamed {
             tracing::debug!(connection = self.connection.id(), ?reason, ?text, "a client breaks the protocol");
             self.part(reason, text, ConnectionEnd::Protocol);
         }
@@ -260,7 +261,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     /// Ends the connection with a word. What is open on it is dropped.
     fn part(&mut self, reason: Reason, text: Bytes, end: ConnectionEnd) {
-        if !matches!(self.farewell, Farewell::Over(_)) {
+        if !self.is_over() {
             // Its streams are dropped, so nothing needs the credit.
             self.codec.get_mut().cut();
             let last = self.streams.lock().last();
@@ -313,14 +314,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         if let Some(id) = self.codec.get_ref().carries() {
             let mut streams = self.streams.lock();
             if streams.get(id).is_none() {
-                streams.restore(self.codec.get_mut().cut());
+                streams.gain(self.codec.get_mut().cut());
             }
         }
     }
 
     /// Has what is to be sent wait to be written. Says whether that is as much as may.
     fn fill(&mut self) -> bool {
-        if matches!(self.farewell, Farewell::Over(_)) {
+        if self.is_over() {
             return false;
         }
         let mut streams = self.streams.lock();

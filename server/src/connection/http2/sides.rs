@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -14,7 +14,11 @@ use h2::{
 use http::{HeaderMap, HeaderName, Response, header};
 use parking_lot::Mutex;
 
-use super::{super::exchange::Outgoing, stream::Stream, streams::Streams};
+use super::{
+    super::exchange::Outgoing,
+    stream::{Stream, wait},
+    streams::Streams,
+};
 
 /// The stream is closed: nobody takes anything more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,13 +123,6 @@ impl<D: Outgoing> Drop for Sender<D> {
         if streams.get(self.id).is_some_and(|stream| !stream.ends) {
             streams.reset(self.id, Reason::CANCEL);
         }
-    }
-}
-
-fn wait(place: &mut Option<Waker>, cx: &Context<'_>) {
-    match place {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *place = Some(cx.waker().clone()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! One stream: what it has to send, and what it has received.
 
-use std::task::Waker;
+use std::{
+    collections::VecDeque,
+    task::{Context, Waker},
+};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use h2::frame::Headers;
@@ -79,6 +82,13 @@ impl<D: Outgoing> Stream<D> {
         }
     }
 
+    /// Waits for its turn to send, under its id.
+    pub(super) fn enqueue(&mut self, id: u32, queue: &mut VecDeque<u32>) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            queue.push_back(id);
+        }
+    }
+
     /// Whether the client has sent all of its request.
     pub(super) fn has_whole_request(&self) -> bool {
         self.request.as_ref().is_none_or(|request| request.is_whole)
@@ -116,19 +126,20 @@ impl Inbox {
         self.room = self.room.checked_sub(counted).ok_or(Misfit::OverWindow)?;
         if let Some(missing) = &mut self.missing {
             *missing = missing.checked_sub(data.len() as u64).ok_or(Misfit::Length)?;
-            if is_last && *missing > 0 {
-                return Err(Misfit::Length);
-            }
         }
+        let reader = if is_last {
+            self.end(None)?
+        } else if data.is_empty() {
+            None
+        } else {
+            self.reader.take()
+        };
         // Of padding there is nothing to read.
         self.read += counted - data.len();
         if !self.is_abandoned {
             self.data.extend_from_slice(data);
         }
-        if is_last {
-            return self.end(None);
-        }
-        Ok(if data.is_empty() { None } else { self.reader.take() })
+        Ok(reader)
     }
 
     /// Nothing more comes. Answers whom to wake.
@@ -185,11 +196,16 @@ impl Inbox {
         self.is_abandoned
     }
 
-    /// Whom to wake when there is more.
-    pub(super) fn wait(&mut self, waker: &Waker) {
-        match &mut self.reader {
-            Some(reader) => reader.clone_from(waker),
-            None => self.reader = Some(waker.clone()),
-        }
+    /// Wakes this task when there is more.
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+        wait(&mut self.reader, cx);
+    }
+}
+
+/// Notes whom to wake.
+pub(super) fn wait(place: &mut Option<Waker>, cx: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *place = Some(cx.waker().clone()),
     }
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use h2::{
     Reason,
-    frame::{Frame, Headers, Ping, Pseudo, Reset, Settings, StreamId, WindowUpdate},
+    frame::{Frame, Ping, Reset, Settings, StreamId, WindowUpdate},
 };
-use http::{HeaderMap, Method, Uri};
 
 use super::{
-    raw::{Raw, answer, measure, padded, serve, serve_over, whole},
+    raw::{Raw, answer, longest, measure, padded, serve, serve_over, whole},
     *,
 };
 
@@ -140,7 +139,6 @@ async fn what_a_stream_that_was_reset_has_not_used_goes_to_others() {
 async fn a_body_that_nobody_reads_takes_nothing_of_the_window() {
     let (_served, socket) = measure(Limits { idle_frames: 10_000, ..Limits::default() });
     let mut raw = Raw::greet(socket, Settings::default()).await;
-    let data = |id: u32| [&[0, 0x40, 0, 0, 0][..], &id.to_be_bytes(), &[0; 16384]].concat();
     let mut window = 65_535;
     for n in 0..200 {
         let id = 2 * n + 1;
@@ -155,14 +153,11 @@ async fn a_body_that_nobody_reads_takes_nothing_of_the_window() {
         window -= 2 * 16_384;
         // Ways to leave a body unread: by a head that is not even looked at; by the client, at once; by a fault.
         if n % 3 == 2 {
-            let mut fields = HeaderMap::new();
-            fields.insert("te", "gzip".parse().unwrap());
-            let pseudo = Pseudo::request(Method::POST, Uri::from_static("http://test/"), None);
-            raw.say(Headers::new(id.into(), pseudo, fields)).await;
+            raw.ask_with(id, "te", "gzip").await;
         } else {
             raw.ask(id, false).await;
         }
-        frames.extend([data(id), data(id)].concat());
+        frames.extend(longest(id).repeat(2));
         match n % 3 {
             0 => frames.extend([&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &[0, 0, 0, 8]].concat()),
             1 => frames.extend([&[0, 0, 4, 8, 0][..], &id.to_be_bytes(), &[0x7f, 0xff, 0xff, 0xff]].concat()),
@@ -242,12 +237,11 @@ async fn who_sends_more_than_was_granted_is_stopped() {
             std::future::pending().await
         }))
     };
-    let frame = |id: u32| [&[0, 0x40, 0, 0, 0][..], &id.to_be_bytes(), &[0; 16_384]].concat();
     let (_served, socket) = serve(Limits::default(), never());
     let mut raw = Raw::greet(socket, Settings::default()).await;
     raw.ask(1, false).await;
     for _ in 0..17 {
-        raw.say_bytes(&frame(1)).await;
+        raw.say_bytes(&longest(1)).await;
     }
     assert_eq!(raw.reset_of(1).await, Reason::FLOW_CONTROL_ERROR);
 
@@ -257,10 +251,10 @@ async fn who_sends_more_than_was_granted_is_stopped() {
         raw.ask(id, false).await;
         for _ in 0..16 {
             if id < 9 {
-                raw.say_bytes(&frame(id)).await;
+                raw.say_bytes(&longest(id)).await;
             }
         }
     }
-    raw.say_bytes(&frame(9)).await;
+    raw.say_bytes(&longest(9)).await;
     assert_eq!(raw.goodbye().await, Reason::FLOW_CONTROL_ERROR);
 }

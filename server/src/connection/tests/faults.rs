@@ -3,10 +3,8 @@
 
 use h2::{
     Reason,
-    frame::{Frame, Headers, Ping, Pseudo, Reset, Settings, StreamId, WindowUpdate},
+    frame::{Frame, Ping, Reset, Settings, StreamId, WindowUpdate},
 };
-use http::{HeaderMap, Method, Uri};
-use http_body_util::Full;
 
 use super::{
     raw::{Raw, measure, padded, serve, whole},
@@ -34,11 +32,7 @@ async fn a_fault_on_one_stream_resets_it_and_no_other() {
     raw.say(Reset::new(7.into(), Reason::CANCEL)).await;
     raw.say(Reset::new(9.into(), Reason::CANCEL)).await;
 
-    let mut fields = HeaderMap::new();
-    fields.insert(http::header::CONTENT_LENGTH, 3.into());
-    let pseudo = Pseudo::request(Method::POST, Uri::from_static("http://test/"), None);
-    let head = Headers::new(15.into(), pseudo, fields);
-    raw.say(head).await;
+    raw.ask_with(15, "content-length", "3").await;
     raw.say_bytes(&padded(15, b"four", 0, false)).await;
     assert_eq!(raw.reset_of(15).await, Reason::PROTOCOL_ERROR);
 
@@ -103,11 +97,8 @@ async fn what_follows_a_malformed_head_is_ignored() {
     let (_served, socket) = measure(Limits::default());
     let mut raw = Raw::greet(socket, Settings::default()).await;
     raw.ask(1, false).await;
-    for (id, field) in [(3_u32, ("te", "gzip")), (5, ("connection", "close")), (7, ("content-length", "many"))] {
-        let mut fields = HeaderMap::new();
-        fields.insert(field.0, field.1.parse().unwrap());
-        raw.say(Headers::new(id.into(), Pseudo::request(Method::POST, Uri::from_static("http://test/"), None), fields))
-            .await;
+    for (id, name, value) in [(3_u32, "te", "gzip"), (5, "connection", "close"), (7, "content-length", "many")] {
+        raw.ask_with(id, name, value).await;
         raw.say_bytes(&padded(id, b"its body", 0, false)).await;
         raw.say(WindowUpdate::new(id.into(), 100)).await;
         assert_eq!(raw.reset_of(id).await, Reason::PROTOCOL_ERROR);
@@ -133,15 +124,11 @@ async fn a_client_that_reads_nothing_and_asks_for_ever_keeps_no_processor_busy()
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
     }
-    let body = Bytes::from(vec![0; 1 << 20]);
-    let service = BoxCloneSyncService::new(tower::service_fn(move |_: Request<Inbound>| {
-        std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(body.clone()))))
-    }));
     let (ours, theirs) = duplex(64 << 10);
     let (connection, limits) =
         (Arc::new(Connection::new(1, Peer::default())), Limits { requests_per_connection: 2, ..Limits::default() });
     let http = Http::new(limits);
-    let mut served = std::pin::pin!(http.serve(ours, &connection, service));
+    let mut served = std::pin::pin!(http.serve(ours, &connection, whole(1 << 20)));
     let woken = Arc::new(Woken::default());
     let waker = Arc::clone(&woken).into();
     let mut settle = || {

@@ -5,7 +5,7 @@ use h2::{
     Codec, Reason,
     frame::{Frame, Headers, Pseudo, Settings},
 };
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt as _, Full};
 
 use super::*;
@@ -33,12 +33,17 @@ impl Raw {
 
     /// Opens a stream. It is all of the request if it `ends`.
     pub(super) async fn ask(&mut self, id: u32, ends: bool) {
-        let pseudo = Pseudo::request(Method::POST, Uri::from_static("http://test/"), None);
-        let mut head = Headers::new(id.into(), pseudo, HeaderMap::new());
+        let mut head = head(id, HeaderMap::new());
         if ends {
             head.set_end_stream();
         }
         self.say(head).await;
+    }
+
+    /// Opens a stream by a head that has a field besides.
+    pub(super) async fn ask_with(&mut self, id: u32, name: &'static str, value: &'static str) {
+        let fields = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+        self.say(head(id, fields)).await;
     }
 
     /// The next frame, unless the connection has ended.
@@ -77,6 +82,11 @@ impl Raw {
     }
 }
 
+fn head(id: u32, fields: HeaderMap) -> Headers {
+    let pseudo = Pseudo::request(Method::POST, Uri::from_static("http://test/"), None);
+    Headers::new(id.into(), pseudo, fields)
+}
+
 /// A connection whose answers say how long the request's body was.
 pub(super) fn measure(limits: Limits) -> (JoinHandle<ConnectionEnd>, DuplexStream) {
     let service = BoxCloneSyncService::new(tower::service_fn(async |request: Request<Inbound>| {
@@ -111,6 +121,11 @@ pub(super) fn serve_over(bytes: usize, limits: Limits, service: Whole) -> (JoinH
     let (ours, theirs) = duplex(bytes);
     let connection = Arc::new(Connection::new(1, Peer::default()));
     (tokio::spawn(async move { Http::new(limits).serve(ours, &connection, service).await }), theirs)
+}
+
+/// A DATA frame as long as one may be at first.
+pub(super) fn longest(id: u32) -> Vec<u8> {
+    [&[0, 0x40, 0, 0, 0][..], &id.to_be_bytes(), &[0; 16_384]].concat()
 }
 
 /// A DATA frame, padded.

@@ -16,7 +16,7 @@ use super::{
         head::{content_length, request},
         stream::{Inbox, Misfit, Stream},
     },
-    CONNECTION_WINDOW, Fault, Note, Opened, Streams,
+    CONNECTION_WINDOW, Fault, Note, Opened, Streams, find,
 };
 
 impl<D: Outgoing> Streams<D> {
@@ -26,9 +26,8 @@ impl<D: Outgoing> Streams<D> {
         if id > self.bound {
             return Ok(None);
         }
-        if self.get(id).is_some() {
-            self.receive_trailers(id, headers)?;
-            return Ok(None);
+        if let Some(stream) = self.get(id) {
+            return receive_trailers(id, stream, headers).map(|()| None);
         }
         if self.reset.contains(&id) {
             let is_fault = self.was_early(id) && !headers.is_end_stream();
@@ -52,14 +51,12 @@ impl<D: Outgoing> Streams<D> {
             return Err(malformed("its body is missing"));
         }
         let inbox = if is_whole { None } else { Some(Box::new(Inbox::new(length))) };
-        if is_over_size {
-            self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
-            self.refuse_head(id);
-            return Ok(None);
-        }
-        let request = request(pseudo, fields).map_err(malformed)?;
+        let request = if is_over_size { None } else { Some(request(pseudo, fields).map_err(malformed)?) };
         self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
-        Ok(Some((id, request.map(|()| length))))
+        if request.is_none() {
+            self.refuse_head(id);
+        }
+        Ok(request.map(|request| (id, request.map(|()| length))))
     }
 
     /// A head is larger than it may be (RFC 6585, section 5).
@@ -71,19 +68,6 @@ impl<D: Outgoing> Streams<D> {
             stream.head = Some(Box::new(head));
             stream.ends = true;
         });
-    }
-
-    fn receive_trailers(&mut self, id: u32, headers: Headers) -> Result<(), Fault> {
-        let Some(stream) = self.get(id) else { return Ok(()) };
-        let Some(inbox) = &mut stream.request else { return Err(Fault::Stream(id, Reason::STREAM_CLOSED)) };
-        let is_last = headers.is_end_stream() && !headers.is_over_size();
-        let (pseudo, fields) = headers.into_parts();
-        if !is_last || pseudo != Default::default() {
-            return Err(Fault::Stream(id, Reason::PROTOCOL_ERROR));
-        }
-        let reader = inbox.end(Some(fields)).map_err(|misfit| misfit.of(id))?;
-        reader.into_iter().for_each(Waker::wake);
-        Ok(())
     }
 
     /// Takes a DATA frame that counts as this many bytes of the windows.
@@ -119,25 +103,24 @@ impl<D: Outgoing> Streams<D> {
     /// The client takes more on a stream, or on all of them.
     pub(in crate::connection::http2) fn receive_credit(&mut self, id: u32, more: u32) -> Result<(), Fault> {
         if id == 0 {
-            self.credit = grown(self.credit, more.into()).ok_or(Reason::FLOW_CONTROL_ERROR)?;
-            self.queue.extend(self.starved.drain(..));
+            grown(self.credit, more.into()).ok_or(Reason::FLOW_CONTROL_ERROR)?;
+            self.gain(more as usize);
             return Ok(());
         }
         self.ensure_begun(id)?;
-        let Some(stream) = self.get(id) else { return Ok(()) };
+        let Some(stream) = find(&mut self.open, id) else { return Ok(()) };
         stream.credit = grown(stream.credit, more.into()).ok_or(Fault::Stream(id, Reason::FLOW_CONTROL_ERROR))?;
-        self.enqueue(id);
+        stream.enqueue(id, &mut self.queue);
         Ok(())
     }
 
     /// The client takes as much on each stream that is new, and more or less as many more on the others.
     pub(in crate::connection::http2) fn set_first_credit(&mut self, credit: u32) -> Result<(), Fault> {
         let more = i64::from(credit) - std::mem::replace(&mut self.first_credit, credit.into());
-        for (_, stream) in &mut self.open {
+        for (id, stream) in &mut self.open {
             stream.credit = grown(stream.credit, more).ok_or(Reason::FLOW_CONTROL_ERROR)?;
+            stream.enqueue(*id, &mut self.queue);
         }
-        let ids: Vec<_> = self.open.iter().map(|&(id, _)| id).collect();
-        ids.into_iter().for_each(|id| self.enqueue(id));
         Ok(())
     }
 
@@ -172,7 +155,7 @@ impl<D: Outgoing> Streams<D> {
             if inbox.is_whole() {
                 return Poll::Ready(None);
             }
-            inbox.wait(cx.waker());
+            inbox.wait(cx);
             return Poll::Pending;
         };
         if let Some(more) = inbox.regain() {
@@ -213,6 +196,18 @@ impl<D: Outgoing> Streams<D> {
             stream.request = None;
         }
     }
+}
+
+fn receive_trailers<D>(id: u32, stream: &mut Stream<D>, headers: Headers) -> Result<(), Fault> {
+    let Some(inbox) = &mut stream.request else { return Err(Fault::Stream(id, Reason::STREAM_CLOSED)) };
+    let is_last = headers.is_end_stream() && !headers.is_over_size();
+    let (pseudo, fields) = headers.into_parts();
+    if !is_last || pseudo != Default::default() {
+        return Err(Fault::Stream(id, Reason::PROTOCOL_ERROR));
+    }
+    let reader = inbox.end(Some(fields)).map_err(|misfit| misfit.of(id))?;
+    reader.into_iter().for_each(Waker::wake);
+    Ok(())
 }
 
 /// A window as much larger, if it may be (RFC 9113, section 6.9.1).

@@ -15,17 +15,10 @@ const AT_ONCE: usize = 64 << 10;
 impl<D: Outgoing> Streams<D> {
     /// Adds something to what a stream has to send. Says whether there is such a stream.
     pub(in crate::connection::http2) fn send(&mut self, id: u32, add: impl FnOnce(&mut Stream<D>)) -> bool {
-        let Some(stream) = self.get(id) else { return false };
+        let Some(stream) = find(&mut self.open, id) else { return false };
         add(stream);
-        self.enqueue(id);
+        stream.enqueue(id, &mut self.queue);
         true
-    }
-
-    pub(super) fn enqueue(&mut self, id: u32) {
-        let Some(stream) = self.get(id) else { return };
-        if !std::mem::replace(&mut stream.is_queued, true) {
-            self.queue.push_back(id);
-        }
     }
 
     /// What is to be sent next, if anything is that may be. A chunk comes back by [`Streams::sent`].
@@ -78,7 +71,7 @@ impl<D: Outgoing> Streams<D> {
         if ended {
             return self.finish(id);
         }
-        let Some(stream) = self.get(id) else { return };
+        let Some(stream) = find(&mut self.open, id) else { return };
         if rest.has_remaining() {
             stream.chunk = Some(rest);
         } else {
@@ -87,22 +80,22 @@ impl<D: Outgoing> Streams<D> {
             stream.make_room().into_iter().for_each(Waker::wake);
         }
         if !stream.is_sent() || stream.ends {
-            self.enqueue(id);
+            stream.enqueue(id, &mut self.queue);
         }
     }
 
     /// A part of a chunk hasn't been written, as what the client takes has changed.
     pub(in crate::connection::http2) fn take_back(&mut self, id: u32, chunk: D, granted: usize) {
-        self.restore(granted);
+        self.gain(granted);
         self.send(id, |stream| {
             stream.credit += granted as i64;
             stream.chunk = Some(chunk);
         });
     }
 
-    /// As much credit wasn't used: there is something for others.
-    pub(in crate::connection::http2) fn restore(&mut self, unused: usize) {
-        self.credit += unused as i64;
+    /// The client takes as much more on all streams, or as much of what it takes wasn't used.
+    pub(in crate::connection::http2) fn gain(&mut self, credit: usize) {
+        self.credit += credit as i64;
         self.queue.extend(self.starved.drain(..));
     }
 }
