@@ -136,7 +136,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     }
 
     fn read(&mut self, cx: &mut Context<'_>, mut begin: impl FnMut(Request<Inbound>, Sender<D>)) {
-        let (mut begun, mut has_read) = (0, false);
+        let mut begun = 0;
         self.is_holding_back = false;
         loop {
             if self.connection.is_abusive() {
@@ -156,10 +156,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                     return;
                 }
                 Poll::Pending if self.connection.is_abusive() => continue,
-                Poll::Pending if has_read => return self.streams.lock().dismiss(),
                 Poll::Pending => return,
             };
-            has_read = true;
             match frame.and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
                 Ok(None) => {}
                 Ok(Some((id, request))) => {

@@ -30,6 +30,8 @@ pub(super) struct Stream<D> {
     pub(super) trailers: Option<Box<Headers>>,
     /// What is there is the last of it.
     pub(super) ends: bool,
+    /// All of it has been sent, and the request isn't whole.
+    pub(super) is_answered: bool,
     /// Whom to wake when the stream is reset, or also when there is room for the next part.
     pub(super) sender: Option<Waker>,
     pub(super) wants_room: bool,
@@ -76,6 +78,7 @@ impl<D: Outgoing> Stream<D> {
             head: None,
             trailers: None,
             ends: false,
+            is_answered: false,
             sender: None,
             wants_room: false,
             request,
@@ -183,6 +186,11 @@ impl Inbox {
         }
         self.room += self.read;
         u32::try_from(std::mem::take(&mut self.read)).ok()
+    }
+
+    /// Whether so little is left of the window that it is time to grant more.
+    pub(super) fn is_tight(&self) -> bool {
+        self.room <= STREAM_WINDOW as usize / 2
     }
 
     /// Nobody reads it. Answers how much of what has come is dropped.

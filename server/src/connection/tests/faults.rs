@@ -7,7 +7,7 @@ use h2::{
 };
 
 use super::{
-    raw::{Raw, measure, padded, serve, whole},
+    raw::{Raw, longest, measure, padded, serve, whole},
     *,
 };
 
@@ -155,43 +155,119 @@ async fn a_client_that_reads_nothing_and_asks_for_ever_keeps_no_processor_busy()
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_request_that_goes_on_after_its_answer_is_told_of_it() {
-    // The answer doesn't wait for the request.
-    let (_served, socket) = serve(Limits::default(), whole(10));
-    let mut raw = Raw::greet(socket, Settings::default()).await;
-    let answered = |frame| matches!(frame, Frame::Data(data) if data.is_end_stream()).then_some(());
-    let mut id = 1;
-    for (next, reason) in [
-        ("more of it", Some(Reason::NO_ERROR)),
-        ("a fault", Some(Reason::PROTOCOL_ERROR)),
-        ("its end", None),
-        ("something else", Some(Reason::NO_ERROR)),
-    ] {
-        raw.ask(id, false).await;
-        raw.hear_until(answered).await;
-        match next {
-            "more of it" => raw.say_bytes(&padded(id, b"more", 0, false)).await,
-            "a fault" => raw.ask(id, false).await,
-            "its end" => raw.say_bytes(&padded(id, b"more", 0, true)).await,
-            _ => {}
-        }
+/// Why a stream is reset for what has been said on it, when all of its answer has come.
+async fn resets(raw: &mut Raw, id: u32) -> Vec<Reason> {
+    let mut heard = Vec::new();
+    // A ping is answered before what is told of streams, so there are two.
+    for _ in 0..2 {
         raw.say(Ping::new([1; 8])).await;
-        let mut heard = None;
         raw.hear_until(|frame| match frame {
             Frame::Reset(reset) => {
                 assert_eq!(reset.stream_id(), id);
-                heard = Some(reset.reason());
+                heard.push(reset.reason());
                 None
             }
-            Frame::Ping(_) => Some(()),
-            _ => None,
+            Frame::Data(data) => panic!("there is more of an answer that was whole: {data:?}"),
+            Frame::GoAway(goaway) => panic!("the connection ends: {goaway:?}"),
+            frame => matches!(frame, Frame::Ping(_)).then_some(()),
         })
         .await;
-        if heard.is_none() && reason.is_some() {
-            heard = Some(raw.reset_of(id).await);
-        }
-        assert_eq!(heard, reason, "{next}");
-        id += 2;
     }
+    heard
+}
+
+/// Waits for the end of an answer.
+async fn answered(raw: &mut Raw) {
+    raw.hear_until(|frame| matches!(frame, Frame::Data(data) if data.is_end_stream()).then_some(())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_may_go_on_after_its_answer_and_by_the_rules() {
+    // The answer doesn't wait for the request.
+    let (_served, socket) = serve(Limits::default(), whole(10));
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    let credit = |id: u32, more: u32| [&[0, 0, 4, 8, 0][..], &id.to_be_bytes(), &more.to_be_bytes()].concat();
+    let reset = |id: u32| [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &[0, 0, 0, 8]].concat();
+    let trailers = |id: u32, field: &[u8], flags: u8| {
+        [&[0, 0, field.len() as u8, 1, 4 | flags][..], &id.to_be_bytes(), field].concat()
+    };
+    type Say<'a> = Box<dyn Fn(u32) -> Vec<Vec<u8>> + 'a>;
+    let cases: [(&str, Say<'_>, Option<Reason>); 10] = [
+        ("its end", Box::new(|id| vec![padded(id, b"more", 0, false), padded(id, b"10 in all.", 0, true)]), None),
+        ("trailers", Box::new(|id| vec![padded(id, b"14 bytes of it", 0, false), trailers(id, &[], 1)]), None),
+        ("nothing more", Box::new(|_| vec![]), None),
+        ("its reset", Box::new(|id| vec![reset(id)]), None),
+        ("credit", Box::new(|id| vec![credit(id, 1), credit(id, 2)]), None),
+        (
+            "too much credit",
+            Box::new(|id| vec![credit(id, 1), credit(id, i32::MAX as u32)]),
+            Some(Reason::FLOW_CONTROL_ERROR),
+        ),
+        (
+            "a second head",
+            Box::new(|id| vec![padded(id, b"", 0, false), trailers(id, &[], 0)]),
+            Some(Reason::PROTOCOL_ERROR),
+        ),
+        ("a method in trailers", Box::new(|id| vec![trailers(id, &[0x82], 1)]), Some(Reason::PROTOCOL_ERROR)),
+        (
+            "less than was told",
+            Box::new(|id| vec![padded(id, b"13 bytes long", 0, true)]),
+            Some(Reason::PROTOCOL_ERROR),
+        ),
+        (
+            "DATA after its reset",
+            Box::new(|id| vec![reset(id), padded(id, b"more", 0, true)]),
+            Some(Reason::STREAM_CLOSED),
+        ),
+    ];
+    for (n, (what, say, reason)) in cases.iter().enumerate() {
+        let id = 2 * n as u32 + 1;
+        raw.ask_with(id, "content-length", "14").await;
+        answered(&mut raw).await;
+        let mut heard = Vec::new();
+        for frame in say(id) {
+            raw.say_bytes(&frame).await;
+            heard.extend(resets(&mut raw, id).await);
+        }
+        assert_eq!(heard, reason.iter().copied().collect::<Vec<_>>(), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_request_is_told_that_its_answer_did_not_wait_before_it_needs_credit() {
+    let (_served, socket) = serve(Limits::default(), whole(10));
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    raw.ask(1, false).await;
+    answered(&mut raw).await;
+    let mut told = Vec::new();
+    for sent in 1..=16 {
+        raw.say_bytes(&longest(1)).await;
+        let heard = resets(&mut raw, 1).await;
+        told.extend(heard.into_iter().map(|reason| (sent, reason)));
+    }
+    // At half of what it may send, once; what was on its way is ignored.
+    assert_eq!(told, [(8, Reason::NO_ERROR)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_answered_and_do_not_end_make_room_for_others() {
+    let (served, socket) = serve(Limits { requests_per_connection: 3, ..Limits::default() }, whole(10));
+    let mut raw = Raw::greet(socket, Settings::default()).await;
+    let mut dismissed = 0;
+    for n in 0..100 {
+        raw.ask(2 * n + 1, false).await;
+        raw.hear_until(|frame| match frame {
+            Frame::Reset(reset) => {
+                assert_eq!(reset.reason(), Reason::NO_ERROR);
+                dismissed += 1;
+                None
+            }
+            frame => matches!(frame, Frame::Data(data) if data.is_end_stream()).then_some(()),
+        })
+        .await;
+    }
+    assert!(dismissed >= 97, "{dismissed}");
+    // Nor do they keep the connection when it is to end.
+    raw.say(h2::frame::GoAway::new(0.into(), Reason::NO_ERROR)).await;
+    assert_eq!(timeout(Duration::from_secs(5), served).await.unwrap().unwrap(), ConnectionEnd::Closed);
 }

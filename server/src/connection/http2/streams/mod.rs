@@ -85,8 +85,8 @@ pub(super) struct Streams<D> {
     /// Those that would send if the client took more on all streams together.
     starved: Vec<u32>,
     reset: VecDeque<u32>,
-    /// Those whose answer was whole before their request, and of which the client hasn't been told so.
-    early: Vec<u32>,
+    /// Those that are open only as their answer was whole before their request.
+    answered: Vec<u32>,
     faults: u32,
     /// How many there may be at once.
     limit: usize,
@@ -110,7 +110,7 @@ impl<D: Outgoing> Streams<D> {
             starved: Vec::new(),
             notes: VecDeque::new(),
             reset: VecDeque::new(),
-            early: Vec::new(),
+            answered: Vec::new(),
             faults: 0,
             limit: limit as usize,
             last: 0,
@@ -127,9 +127,9 @@ impl<D: Outgoing> Streams<D> {
         find(&mut self.open, id)
     }
 
-    /// Whether none is open and nothing is left to be said of any.
+    /// Whether every request has been answered and nothing is left to be said of any.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.notes.is_empty()
+        self.open.len() == self.answered.len() && self.notes.is_empty()
     }
 
     /// How many notes wait.
@@ -152,25 +152,36 @@ impl<D: Outgoing> Streams<D> {
         self.last
     }
 
-    /// The answer has been sent. What the client still sends of its request is in vain (RFC 9113, section 8.1), but it
-    /// isn't told at once: what is on its way may be the end of it, or a fault that it should hear of.
+    /// The answer has been sent. Of a request that isn't whole the rest is in vain, but what is on its way of it still
+    /// closes the stream, well or by a fault that the client should hear of.
     fn finish(&mut self, id: u32) {
-        if self.get(id).is_some_and(|stream| !stream.has_whole_request()) {
-            self.early.push(id);
-            self.remember(id);
+        let Some(stream) = self.get(id) else { return };
+        if stream.has_whole_request() {
+            return self.close(id);
         }
-        self.close(id);
+        stream.is_answered = true;
+        stream.waiting().into_iter().flatten().for_each(Waker::wake);
+        self.answered.push(id);
+        self.abandon(id);
+        self.settle(id);
     }
 
-    /// Tells the client which requests it need not go on with. Something has come since they were answered.
-    pub(super) fn dismiss(&mut self) {
-        self.notes.extend(self.early.drain(..).map(|id| Note::Reset(id, Reason::NO_ERROR)));
+    /// Closes a stream that has been answered: once its request is whole, or before the client needs more credit to go on
+    /// with it (RFC 9113, section 8.1).
+    fn settle(&mut self, id: u32) {
+        let Some(stream) = self.get(id).filter(|stream| stream.is_answered) else { return };
+        if stream.has_whole_request() {
+            self.close(id);
+        } else if stream.request.as_ref().is_some_and(|request| request.is_tight()) {
+            self.reset(id, Reason::NO_ERROR);
+        }
     }
 
-    /// Whether a request was answered before it was whole. Asked once, as it is over then.
-    fn was_early(&mut self, id: u32) -> bool {
-        let place = self.early.iter().position(|&early| early == id);
-        place.map(|place| self.early.swap_remove(place)).is_some()
+    /// Closes all streams that have been answered, to make room for others.
+    fn dismiss(&mut self) {
+        while let Some(&id) = self.answered.last() {
+            self.reset(id, Reason::NO_ERROR);
+        }
     }
 
     fn remember(&mut self, id: u32) {
@@ -221,6 +232,9 @@ impl<D: Outgoing> Streams<D> {
         // What nobody has read would be missing from the window for ever.
         let unread = stream.request.as_mut().map_or(0, |request| request.abandon());
         self.regain(unread);
+        if stream.is_answered {
+            self.answered.retain(|&answered| answered != id);
+        }
         if stream.is_queued {
             self.queue.retain(|&queued| queued != id);
             self.starved.retain(|&starved| starved != id);

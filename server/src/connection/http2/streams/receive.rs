@@ -27,16 +27,20 @@ impl<D: Outgoing> Streams<D> {
             return Ok(None);
         }
         if let Some(stream) = self.get(id) {
-            return receive_trailers(id, stream, headers).map(|()| None);
+            receive_trailers(id, stream, headers)?;
+            self.settle(id);
+            return Ok(None);
         }
         if self.reset.contains(&id) {
-            let is_fault = self.was_early(id) && !headers.is_end_stream();
-            return if is_fault { Err(Fault::Stream(id, Reason::PROTOCOL_ERROR)) } else { Ok(None) };
+            return Ok(None);
         }
         if id.is_multiple_of(2) || id <= self.last {
             return Err(Reason::PROTOCOL_ERROR.into());
         }
         self.last = id;
+        if self.open.len() >= self.limit {
+            self.dismiss();
+        }
         if self.open.len() >= self.limit {
             return Err(Fault::Stream(id, Reason::REFUSED_STREAM));
         }
@@ -78,9 +82,6 @@ impl<D: Outgoing> Streams<D> {
         let is_ignored = id > self.bound || self.reset.contains(&id);
         let Some(inbox) = self.get(id).and_then(|stream| stream.request.as_mut()) else {
             self.regain(counted);
-            if self.was_early(id) && !frame.is_end_stream() {
-                self.notes.push_back(Note::Reset(id, Reason::NO_ERROR));
-            }
             return if is_ignored { Ok(()) } else { Err(Fault::Stream(id, Reason::STREAM_CLOSED)) };
         };
         let received = inbox.receive(frame.payload(), counted, frame.is_end_stream());
@@ -89,13 +90,13 @@ impl<D: Outgoing> Streams<D> {
         self.notes.extend(more.map(|more| Note::Credit(id, more)));
         self.regain(counted - unread);
         received.map_err(|misfit| misfit.of(id))?.into_iter().for_each(Waker::wake);
+        self.settle(id);
         Ok(())
     }
 
     /// The client has reset a stream.
     pub(in crate::connection::http2) fn receive_reset(&mut self, id: u32) -> Result<(), Fault> {
         self.ensure_begun(id)?;
-        self.was_early(id);
         self.close(id);
         Ok(())
     }
@@ -152,6 +153,9 @@ impl<D: Outgoing> Streams<D> {
         let Some(stream) = self.get(id) else { return Poll::Ready(Some(Err(Reason::CANCEL.into()))) };
         let Some(inbox) = &mut stream.request else { return Poll::Ready(None) };
         let Some(data) = inbox.take() else {
+            if inbox.is_abandoned() {
+                return Poll::Ready(Some(Err(Reason::CANCEL.into())));
+            }
             if inbox.is_whole() {
                 return Poll::Ready(None);
             }

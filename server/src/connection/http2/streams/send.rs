@@ -25,7 +25,7 @@ impl<D: Outgoing> Streams<D> {
     pub(in crate::connection::http2) fn next(&mut self) -> Option<Part<D>> {
         while let Some(&id) = self.queue.front() {
             let credit = self.credit;
-            let Some(stream) = find(&mut self.open, id) else {
+            let Some(stream) = find(&mut self.open, id).filter(|stream| !stream.is_answered) else {
                 self.queue.pop_front();
                 continue;
             };
