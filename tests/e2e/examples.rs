@@ -82,4 +82,12 @@ async fn another_run_goes_on_where_the_last_one_was_stopped() {
     let second = reconnect();
     second.said("live Recovered");
     second.said("poke three");
+    drop(second);
+    // It may be stopped at any moment, even while it writes the position.
+    for n in 0..10 {
+        let again = reconnect();
+        again.said("live Recovered");
+        run_well(example(&server, "publish", &["PLAYLIST", "saved", &n.to_string()])).await;
+        again.said(&format!("poke {n}"));
+    }
 }

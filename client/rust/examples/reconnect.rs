@@ -6,6 +6,7 @@ use std::{env, error::Error, fs};
 use poke_client::{Client, Event, Interest, Positions};
 
 const FILE: &str = "positions.json";
+const NEW_FILE: &str = "positions.json.new";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -28,8 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Event::Reconnecting(reconnecting) => println!("reconnecting in {:?}", reconnecting.delay),
             _ => {}
         }
-        // What was handled isn't asked for again.
-        fs::write(FILE, serde_json::to_vec(&pokes.control().positions())?)?;
+        // What was handled isn't asked for again. Whoever stops this while it writes leaves the file as it was.
+        fs::write(NEW_FILE, serde_json::to_vec(&pokes.control().positions())?)?;
+        fs::rename(NEW_FILE, FILE)?;
     }
     Ok(())
 }

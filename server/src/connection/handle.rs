@@ -33,6 +33,8 @@ pub struct Connection {
     greeted: AtomicBool,
     /// It has sent too much that moves nothing.
     abusive: AtomicBool,
+    /// The last request of an HTTP/1.1 connection was answered before all of it had been read.
+    left_unread: AtomicBool,
     /// When something last came from an HTTP/2 client, in milliseconds after `accepted`; 0 for one of HTTP/1.1.
     heard: AtomicU64,
     /// Requests that aren't answered to their end.
@@ -55,6 +57,7 @@ impl Connection {
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             abusive: AtomicBool::new(false),
+            left_unread: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
@@ -145,6 +148,15 @@ impl Connection {
 
     pub(super) fn is_abusive(&self) -> bool {
         self.abusive.load(Ordering::Relaxed)
+    }
+
+    /// A request is answered before all of it has been read, and is the last.
+    pub(super) fn leave_unread(&self) {
+        self.left_unread.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_left_unread(&self) -> bool {
+        self.left_unread.load(Ordering::Relaxed)
     }
 
     /// When something last came, if the client is one that answers pings.

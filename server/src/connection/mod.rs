@@ -11,6 +11,7 @@ mod greeting;
 mod handle;
 mod http2;
 mod life;
+mod linger;
 mod listener;
 mod orders;
 mod request;

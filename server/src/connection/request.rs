@@ -155,6 +155,9 @@ where
             // What is left of the request is in the way of the next one: the connection ends after this answer, and a
             // client that isn't told puts its next request on it (RFC 9112, section 9.6).
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if let Some(open) = this.open {
+                open.0.leave_unread();
+            }
         }
         Poll::Ready(Ok(response.map(|body| Counted { body, open: this.open.take() })))
     }

@@ -25,6 +25,7 @@ use crate::metrics::{ConnectionEnd, ConnectionRefused};
 
 mod credit;
 mod faults;
+mod linger;
 mod raw;
 mod streams;
 

@@ -16,7 +16,7 @@ for try await event in client.pokes([interest], after: saved ?? []) {
     case .reconnecting(let lost): print("reconnecting in", lost.delay)
     default: break
     }
-    // What was handled isn't asked for again.
-    try JSONEncoder().encode(client.positions).write(to: file)
+    // What was handled isn't asked for again. Whoever stops this while it writes leaves the file as it was.
+    try JSONEncoder().encode(client.positions).write(to: file, options: .atomic)
 }
 client.close()
