@@ -1,5 +1,7 @@
 //! Plain HTTP requests, as `curl` makes them.
 
+use std::error::Error;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -47,12 +49,20 @@ impl Answer {
 /// # Panics
 /// When there is no answer.
 pub async fn send(request: Request<Full<Bytes>>) -> Answer {
+    try_send(request).await.expect("the server answers")
+}
+
+/// As [`send`], for a request that may have no answer.
+///
+/// # Errors
+/// The connection ends before the answer does.
+pub async fn try_send(request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn Error + Send + Sync>> {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     within("an HTTP answer", async {
-        let (head, body) = client.request(request).await.expect("the server answers").into_parts();
-        let body = body.collect().await.expect("the answer is complete");
+        let (head, body) = client.request(request).await?.into_parts();
+        let body = body.collect().await?;
         let trailers = body.trailers().cloned().unwrap_or_default();
-        Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers }
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
     })
     .await
 }
