@@ -25,13 +25,20 @@ note() {
     echo "note $*" >>"$RESULTS"
 }
 
-# cargo_test WHAT ARGUMENTS...: `cargo test`, with each of its tests counted. Lines `figure: TEXT` of a test are noted.
+# cargo_test WHAT ARGUMENTS...: `cargo test`, with each of its tests counted.
 cargo_test() {
+    local what=$1
+    shift
+    rust_tests "$what" cargo test "$@"
+}
+
+# rust_tests WHAT COMMAND...: Rust's test programs, with each of their tests counted. Lines `figure: TEXT` of a test are noted.
+rust_tests() {
     local what=$1 output status=0
     shift
     output=$(mktemp)
-    echo "== $what: cargo test $*"
-    cargo test "$@" 2>&1 | tee "$output" || status=$?
+    echo "== $what: $*"
+    "$@" 2>&1 | tee "$output" || status=$?
     awk '/^test result:/ { p += $4; f += $6 } END { print "passed", p + 0; if (f) print "failed", f, "see the log" }' \
         "$output" >>"$RESULTS"
     sed -n 's/^test \(.*\) \.\.\. FAILED$/failed 0 \1/p' "$output" >>"$RESULTS"

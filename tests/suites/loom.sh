@@ -1,4 +1,10 @@
-# Every interleaving of the small concurrent parts. Flags differ from all other builds, so this has its own folder.
-export RUSTFLAGS="--cfg poke_loom" CARGO_TARGET_DIR=$CARGO_TARGET_DIR/loom
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-cargo_test "loom" --package poke-server --release --lib loom
+# Every interleaving of the small concurrent parts. The models' flag is for the crate alone, whose dependencies are those of the
+# other tests.
+models() {
+    local program
+    program=$(cargo rustc --package poke-server --lib --profile test --message-format json -- --cfg poke_loom |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    "$program" loom
+}
+
+rust_tests "loom" models

@@ -158,7 +158,10 @@ mod loom_models {
 
     #[test]
     fn loom_a_source_that_is_woken_gets_its_turn() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        // Without a bound it takes longer than anybody waits. What goes wrong does so by fewer switches.
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let gate = Gate::new(0b11);
             let work = Arc::new(AtomicU64::new(0));
             let workers = [0b01, 0b10].map(|source| {
