@@ -7,10 +7,10 @@ use std::{
     thread,
 };
 
-use poke_tests::{Config, PATIENCE, Server, binary, tools::run_well};
+use poke_tests::{Config, PATIENCE, Server, example as path, tools::run_well};
 
 fn example(server: &Server, name: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary(&format!("examples/{name}")));
+    let mut command = Command::new(path(name));
     command.env("POKE_URL", server.url()).args(arguments);
     command
 }

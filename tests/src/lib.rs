@@ -28,7 +28,7 @@ pub mod token;
 pub mod tools;
 mod wait;
 
-pub use binaries::binary;
+pub use binaries::{binary, example};
 pub use config::Config;
 pub use details::{Refusal, refusal};
 pub use envelope::{envelope, envelopes};
