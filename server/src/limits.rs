@@ -37,7 +37,8 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Bytes that the process may have in memory before it refuses what is new.
     pub memory: Bound,
-    /// How long a new connection may take until it has sent an HTTP/2 preface or a request head.
+    /// How long a new connection may take until it has sent an HTTP/2 preface or a request head; and how long an HTTP/1.1
+    /// client is heard out that was answered before its request was whole.
     pub handshake_timeout: Duration,
     /// How long a unary call may take, or a Subscribe until its request is read. A caller's own deadline holds if it is
     /// shorter.
