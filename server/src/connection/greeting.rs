@@ -11,7 +11,7 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
-use super::{Connection, chatter::Chatter};
+use super::{Connection, chatter::Chatter, linger::Linger};
 use crate::limits::Limits;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -69,7 +69,9 @@ where
         Language::Http1 => Bytes::copy_from_slice(&said[..length]),
     };
     let (connection, chatter) = (Arc::clone(connection), Chatter::new(limits.idle_frames));
-    Ok((language, Watched { socket, connection, said, language, heard: 0, chatter }))
+    // What a request leaves unread has the time to come that one on its way to a retired connection has.
+    let linger = (language == Language::Http1).then(|| Box::new(Linger::new(limits.handshake_timeout)));
+    Ok((language, Watched { socket, connection, said, linger, heard: 0, chatter }))
 }
 
 /// Passes everything through, and what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2
@@ -82,7 +84,8 @@ pub(super) struct Watched<T> {
     connection: Arc<Connection>,
     /// What was read before it was known who is there.
     said: Bytes,
-    language: Language,
+    /// How one of HTTP/1.1 closes. `None` for HTTP/2, which tells its client by GOAWAY what was the last.
+    linger: Option<Box<Linger>>,
     /// What came after the preface, up to the length of what has to.
     heard: usize,
     chatter: Chatter,
@@ -91,7 +94,7 @@ pub(super) struct Watched<T> {
 impl<T> Watched<T> {
     /// This has come.
     fn hear(&mut self, bytes: &[u8]) {
-        if self.language == Language::Http2 {
+        if self.linger.is_none() {
             self.heard = (self.heard + bytes.len()).min(SETTINGS_HEADER);
             if self.heard == SETTINGS_HEADER {
                 self.connection.greet();
@@ -134,7 +137,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
@@ -167,7 +170,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let Self { socket, connection, linger, .. } = &mut *self;
+        let Some(linger) = linger else { return Pin::new(socket).poll_shutdown(cx) };
+        if !linger.has_begun() {
+            // It has had an answer: its deadline is another one from here.
+            connection.greet();
+            ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
+        }
+        linger.poll(Pin::new(socket), connection.is_left_unread(), cx).map(Ok)
     }
 }
 

@@ -23,7 +23,6 @@ use super::{
     exchange::Outgoing,
     greeting::{Language, Watched, greet},
     http2,
-    linger::Lingering,
     orders::{Order, orders},
     request::{Inbound, Requests},
 };
@@ -83,8 +82,6 @@ impl Http {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let connection = Arc::clone(&requests.connection);
-        // What a request leaves unread has the time to come that one on its way to a retired connection has.
-        let socket = Lingering::new(socket, Arc::clone(&connection), self.limits.handshake_timeout);
         let mut http = pin!(self.http1.serve_connection(TokioIo::new(socket), requests));
         loop {
             match select(orders.next(), http.as_mut()).await {

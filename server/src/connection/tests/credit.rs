@@ -9,7 +9,7 @@ use h2::{
 };
 
 use super::{
-    raw::{Raw, answer, longest, measure, padded, serve, serve_over, whole},
+    raw::{Raw, answer, cancel, credit, longest, measure, padded, serve, serve_over, whole},
     *,
 };
 
@@ -159,8 +159,8 @@ async fn a_body_that_nobody_reads_takes_nothing_of_the_window() {
         }
         frames.extend(longest(id).repeat(2));
         match n % 3 {
-            0 => frames.extend([&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &[0, 0, 0, 8]].concat()),
-            1 => frames.extend([&[0, 0, 4, 8, 0][..], &id.to_be_bytes(), &[0x7f, 0xff, 0xff, 0xff]].concat()),
+            0 => frames.extend(cancel(id)),
+            1 => frames.extend(credit(id, i32::MAX as u32)),
             _ => {}
         }
         raw.say_bytes(&frames).await;

@@ -7,7 +7,7 @@ use h2::{
 };
 
 use super::{
-    raw::{Raw, longest, measure, padded, serve, whole},
+    raw::{Raw, cancel, credit, longest, measure, padded, serve, whole},
     *,
 };
 
@@ -186,8 +186,6 @@ async fn a_request_may_go_on_after_its_answer_and_by_the_rules() {
     // The answer doesn't wait for the request.
     let (_served, socket) = serve(Limits::default(), whole(10));
     let mut raw = Raw::greet(socket, Settings::default()).await;
-    let credit = |id: u32, more: u32| [&[0, 0, 4, 8, 0][..], &id.to_be_bytes(), &more.to_be_bytes()].concat();
-    let reset = |id: u32| [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &[0, 0, 0, 8]].concat();
     let trailers = |id: u32, field: &[u8], flags: u8| {
         [&[0, 0, field.len() as u8, 1, 4 | flags][..], &id.to_be_bytes(), field].concat()
     };
@@ -196,7 +194,7 @@ async fn a_request_may_go_on_after_its_answer_and_by_the_rules() {
         ("its end", Box::new(|id| vec![padded(id, b"more", 0, false), padded(id, b"10 in all.", 0, true)]), None),
         ("trailers", Box::new(|id| vec![padded(id, b"14 bytes of it", 0, false), trailers(id, &[], 1)]), None),
         ("nothing more", Box::new(|_| vec![]), None),
-        ("its reset", Box::new(|id| vec![reset(id)]), None),
+        ("its reset", Box::new(|id| vec![cancel(id)]), None),
         ("credit", Box::new(|id| vec![credit(id, 1), credit(id, 2)]), None),
         (
             "too much credit",
@@ -216,7 +214,7 @@ async fn a_request_may_go_on_after_its_answer_and_by_the_rules() {
         ),
         (
             "DATA after its reset",
-            Box::new(|id| vec![reset(id), padded(id, b"more", 0, true)]),
+            Box::new(|id| vec![cancel(id), padded(id, b"more", 0, true)]),
             Some(Reason::STREAM_CLOSED),
         ),
     ];

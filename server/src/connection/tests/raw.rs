@@ -128,6 +128,16 @@ pub(super) fn longest(id: u32) -> Vec<u8> {
     [&[0, 0x40, 0, 0, 0][..], &id.to_be_bytes(), &[0; 16_384]].concat()
 }
 
+/// RST_STREAM, by a client that wants no more of it.
+pub(super) fn cancel(id: u32) -> Vec<u8> {
+    [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &[0, 0, 0, 8]].concat()
+}
+
+/// WINDOW_UPDATE.
+pub(super) fn credit(id: u32, more: u32) -> Vec<u8> {
+    [&[0, 0, 4, 8, 0][..], &id.to_be_bytes(), &more.to_be_bytes()].concat()
+}
+
 /// A DATA frame, padded.
 pub(super) fn padded(id: u32, data: &[u8], padding: u8, ends: bool) -> Vec<u8> {
     let length = 1 + data.len() + usize::from(padding);

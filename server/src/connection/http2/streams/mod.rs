@@ -241,7 +241,7 @@ impl<D: Outgoing> Streams<D> {
         }
         if self.open.is_empty() {
             // What a crowd needed isn't kept.
-            (self.open, self.queue, self.starved) = Default::default();
+            (self.open, self.queue, self.starved, self.answered) = Default::default();
         }
     }
 }
