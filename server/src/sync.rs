@@ -19,18 +19,14 @@ pub(crate) mod counter {
 mod real {
     pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-    pub(crate) use atomic_waker::AtomicWaker;
     pub(crate) use parking_lot::{Mutex, MutexGuard};
 }
 
 #[cfg(poke_loom)]
 mod model {
-    pub(crate) use loom::{
-        future::AtomicWaker,
-        sync::{
-            MutexGuard,
-            atomic::{AtomicI64, AtomicU64, Ordering},
-        },
+    pub(crate) use loom::sync::{
+        MutexGuard,
+        atomic::{AtomicI64, AtomicU64, Ordering},
     };
 
     /// loom's mutex with the surface of parking_lot's.

@@ -10,11 +10,13 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use smallvec::SmallVec;
 
-use super::gate::Gate;
+use super::gate::{FIRST, Gate};
 
 /// The bits of the connection's gate at which single exchanges are woken: all but those of the connection itself.
 const PLACES: Range<u32> = 3..62;
 const ALL_PLACES: u64 = (1 << PLACES.end) - (1 << PLACES.start);
+
+const _: () = assert!(1 << PLACES.start == FIRST, "the exchange that most connections have is the first");
 
 /// The bit of all other exchanges.
 const CROWD: u64 = 1 << PLACES.end;
@@ -58,13 +60,13 @@ impl<E: Future<Output = ()> + Unpin> Exchanges<E> {
         if place >= PLACES.len() {
             let new = || Crowd { waker: self.gate.waker(CROWD), exchanges: FuturesUnordered::new() };
             self.crowd.get_or_insert_with(|| new().into()).exchanges.push(exchange);
-            return self.gate.wake(CROWD);
+            return self.gate.ring(CROWD);
         }
         if place == self.places.len() {
             self.places.push(Place { waker: self.gate.waker(bit(place)), exchange: None });
         }
         self.places[place].exchange = Some(exchange);
-        self.gate.wake(bit(place));
+        self.gate.ring(bit(place));
     }
 
     /// Lets those go on that were woken.

@@ -63,7 +63,7 @@ impl Http {
         };
         let requests = Requests { service, connection: Arc::clone(connection) };
         match language {
-            Language::Http2 => http2::serve(socket, &self.limits, orders, requests).await,
+            Language::Http2 => http2::Serving::new(socket, &self.limits, orders, requests).await,
             // Boxed, so that the others have no room for it.
             Language::Http1 => Box::pin(self.serve_http1(socket, orders, requests)).await,
         }

@@ -4,6 +4,7 @@
 //! is our own. HTTP/2 is our own too, on the h2 crate's frames; HTTP/1.1 is hyper's.
 
 mod chatter;
+mod eager;
 mod exchange;
 mod exchanges;
 mod gate;
@@ -33,18 +34,19 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tower::Service;
 
+use self::{
+    eager::Eager,
+    life::Http,
+    listener::{Socketed, prepare},
+    table::Registration,
+    tls::Tls,
+};
 pub use self::{
     exchange::Outgoing,
     handle::Connection,
     listener::{BindError, Listener, Peer},
     request::Inbound,
     table::Connections,
-};
-use self::{
-    life::Http,
-    listener::{Socketed, prepare},
-    table::Registration,
-    tls::Tls,
 };
 use crate::{
     limits::Limits,
@@ -159,12 +161,12 @@ async fn secure(
             let stream = Box::pin(tls.greet(socket, connection, deadline)).await?;
             Ok(Either::Right(Box::new(stream)))
         }
-        (_, socket) => Ok(Either::Left(socket)),
+        (_, socket) => Ok(Either::Left(Eager(socket))),
     }
 }
 
 /// A connection that is ready for HTTP.
-type Secured = Either<Socketed, Box<TlsStream<TcpStream>>>;
+type Secured = Either<Eager, Box<TlsStream<TcpStream>>>;
 
 /// See accept(2): many of its errors are those of the new connection and not of the listener.
 fn cause_of(error: &io::Error) -> AcceptError {

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    hint::black_box,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,6 +11,7 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{
@@ -39,12 +41,14 @@ type Attaching = Pin<Box<dyn Future<Output = Vec<Result<Attached, poke_proto::v1
 /// In this order: what every poke touches comes first, in as few lines of the processor's cache as it takes.
 #[repr(C)]
 pub struct Stream<B: Backplane> {
-    /// A cursor for each interest that is live, by its slot.
-    pub(super) cursors: Vec<Option<Cursor>>,
+    /// A cursor for each interest that is live, by its slot. The first lies here itself.
+    pub(super) cursors: SmallVec<[Option<Cursor>; 1]>,
     pub(super) streams: Arc<Streams<B>>,
     entry: Arc<Entry>,
     finished: bool,
     protocol: Protocol,
+    /// Boxed, as they are there but at the end.
+    trailers: Option<Box<HeaderMap>>,
     /// The slot that is read first next time, so that none is read last always.
     turn: usize,
     /// Interests that may come back, or haven't been asked for yet.
@@ -55,9 +59,10 @@ pub struct Stream<B: Backplane> {
     pub(super) verdict: Option<Result<(), Box<Error>>>,
     pub(super) attaching: Option<Attaching>,
     pub(super) queue: Queue,
+    /// Up to when nothing has to be done for the time's sake. What is sent meanwhile may put that off, which is found out
+    /// then: a poke doesn't look at all the times.
+    due: Instant,
     life: Life,
-    /// Boxed, as they are there but at the end.
-    trailers: Option<Box<HeaderMap>>,
     key: (usize, usize),
     pub(super) caller: Caller,
     /// Until it is asked to move.
@@ -80,13 +85,14 @@ impl<B: Backplane> Stream<B> {
         Self {
             key: streams.register(&entry),
             open_interests: wants.len(),
-            cursors: Vec::with_capacity(wants.len()),
+            cursors: SmallVec::with_capacity(wants.len()),
             attaching: Some(Box::pin(attach(Arc::clone(&streams), signal, wants))),
             streams,
             entry,
             caller,
             reviewed: 0,
             protocol,
+            due: Instant::now(),
             turn: 0,
             queue,
             life,
@@ -226,8 +232,8 @@ impl<B: Backplane> Stream<B> {
         self.life.beat(now);
     }
 
-    /// What to send next.
-    fn next(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Option<Bytes>> {
+    /// What to send next. If `is_due`, it may be what the times ask for.
+    fn next(&mut self, cx: &mut Context<'_>, now: Instant, is_due: bool) -> Poll<Option<Bytes>> {
         if self.entry.is_stalled() && self.verdict.is_none() {
             self.queue.clear();
             self.end_with(Kind::ClientStalled);
@@ -238,7 +244,9 @@ impl<B: Backplane> Stream<B> {
         }
         if self.verdict.is_none() {
             self.read();
-            self.tend(now);
+            if is_due {
+                self.tend(now);
+            }
         }
         if self.protocol.has_json_events() {
             self.queue.translate(|frame| self.streams.translations.of(frame));
@@ -254,6 +262,13 @@ impl<B: Backplane> Stream<B> {
             Some(verdict) => Poll::Ready(self.finish(verdict.as_ref().map(|&()| ()).map_err(|error| &**error))),
             None => Poll::Pending,
         }
+    }
+
+    /// Looks at all that a poke touches. The processor fetches it at once, while the steps of a turn, some of which are
+    /// atomic, would wait for one line after the other.
+    fn warm(&self) {
+        black_box((self.cursors.first().map(Option::is_some), self.attaching.is_some(), self.due));
+        black_box((self.entry.is_abandoned(), self.entry.signal.is_raised()));
     }
 
     /// Whether there is something to do besides what the signal tells of.
@@ -283,7 +298,7 @@ impl<B: Backplane> Stream<B> {
 
     fn finish(&mut self, verdict: Result<(), &Error>) -> Option<Bytes> {
         self.finished = true;
-        self.cursors = Vec::new();
+        self.cursors = SmallVec::new();
         self.end = match verdict.map_err(Error::kind) {
             Ok(()) => StreamEnd::Ok,
             Err(Kind::ClientStalled) => StreamEnd::Stalled,
@@ -330,6 +345,7 @@ impl<B: Backplane> Body for Stream<B> {
         if this.finished {
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
         }
+        this.warm();
         this.entry.signal.register(cx.waker());
         if this.entry.is_abandoned() {
             this.finished = true;
@@ -340,8 +356,13 @@ impl<B: Backplane> Body for Stream<B> {
             return Poll::Pending;
         }
         let now = Instant::now();
-        let next = this.next(cx, now);
-        this.entry.polled(this.streams.millis(this.life.due(this.streams.settings(), now)));
+        let is_due = this.due <= now || this.streams.draining().is_some();
+        let next = this.next(cx, now, is_due);
+        if is_due {
+            this.due = this.life.due(this.streams.settings(), now);
+            this.entry.set_due(this.streams.millis(this.due));
+        }
+        this.entry.polled();
         next.map(|chunk| match chunk {
             Some(bytes) => Some(Ok(Frame::data(this.hand_over(bytes)))),
             None => this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))),

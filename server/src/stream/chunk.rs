@@ -78,7 +78,8 @@ impl Queue {
         match self.rest.pop_front() {
             Some(next) => self.first = next,
             // What a burst needed isn't kept.
-            None => self.rest = VecDeque::new(),
+            None if self.rest.capacity() > 0 => self.rest = VecDeque::new(),
+            None => {}
         }
         Some(chunk)
     }

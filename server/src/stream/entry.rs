@@ -102,9 +102,13 @@ impl Entry {
         self.stalled_at.load(Relaxed) != 0
     }
 
-    /// Notes that the stream was polled, and when it wants to be polled again at the latest.
-    pub(super) fn polled(&self, due: u64) {
+    /// Notes when the stream wants to be polled at the latest.
+    pub(super) fn set_due(&self, due: u64) {
         self.due.store(due, Relaxed);
+    }
+
+    /// Notes that the stream was polled.
+    pub(super) fn polled(&self) {
         if !self.in_transit.load(Relaxed) {
             self.moved.store(true, Relaxed);
         }

@@ -39,8 +39,9 @@ impl Leave {
 /// How long a connection may take to send GOAWAY before the client is asked to move all the same.
 const RETIRE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The times of one stream.
+/// The times of one stream. The first is noted with each poke.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Life {
     last_sent: Instant,
     last_heartbeat: Instant,

@@ -13,7 +13,8 @@ use super::entry::Entry;
 pub struct Chunk {
     first: Bytes,
     /// What follows, so that several large frames travel together without being copied.
-    rest: VecDeque<Bytes>,
+    #[expect(clippy::box_collection, reason = "mostly nothing follows, and each stream has room for a chunk")]
+    rest: Option<Box<VecDeque<Bytes>>>,
     length: usize,
     stream: Option<Arc<Entry>>,
     /// The stream has more to say already.
@@ -36,7 +37,7 @@ impl Chunk {
 
     pub(crate) fn push(&mut self, bytes: Bytes) {
         self.length += bytes.len();
-        self.rest.push_back(bytes);
+        self.rest.get_or_insert_default().push_back(bytes);
     }
 
     /// Whether a stream waits until it has been written.
@@ -56,7 +57,7 @@ impl Chunk {
     pub fn part(&self, number: usize) -> Option<&[u8]> {
         match number.checked_sub(1) {
             None => Some(&self.first),
-            Some(number) => self.rest.get(number).map(|part| &part[..]),
+            Some(number) => self.rest.as_ref()?.get(number).map(|part| &part[..]),
         }
     }
 }
@@ -64,7 +65,7 @@ impl Chunk {
 /// Bytes of an answer that is known as a whole.
 impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
-        Self { length: bytes.len(), first: bytes, rest: VecDeque::new(), stream: None, is_followed: false }
+        Self { length: bytes.len(), first: bytes, rest: None, stream: None, is_followed: false }
     }
 }
 
@@ -78,7 +79,9 @@ impl Buf for Chunk {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = std::iter::once(&self.first).chain(&self.rest).filter(|part| !part.is_empty());
+        let parts = std::iter::once(&self.first)
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
+            .filter(|part| !part.is_empty());
         let filled = slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part));
         filled.count()
     }
@@ -87,7 +90,7 @@ impl Buf for Chunk {
         self.length -= count;
         while count >= self.first.len() {
             count -= self.first.len();
-            match self.rest.pop_front() {
+            match self.rest.as_mut().and_then(|rest| rest.pop_front()) {
                 Some(next) => self.first = next,
                 None => {
                     self.first.clear();

@@ -1,16 +1,20 @@
 //! Who is woken: the subscribers of a topic, and the signal of a stream.
 
-use std::task::Waker;
+use std::{hint::black_box, task::Waker};
 
-use crate::sync::{Arc, AtomicU64, AtomicWaker, Ordering, counter::AtomicUsize};
+use smallvec::SmallVec;
+
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, counter::AtomicUsize};
 
 /// What wakes one stream: its waker, and a bit for each of its interests that has something new.
 ///
 /// Setting a bit that is already set wakes nobody: whoever set it first is about to wake, or has.
 #[derive(Debug)]
 pub struct Signal {
-    waker: AtomicWaker,
-    ready: Box<[AtomicU64]>,
+    /// It stays here: to take it and to bring another one each time would cost a poke two more steps.
+    waker: Mutex<Option<Waker>>,
+    /// The first word lies here itself, as most streams have no more.
+    ready: SmallVec<[AtomicU64; 1]>,
     /// For each slot, where its watcher stands in its topic's list.
     places: Box<[AtomicUsize]>,
 }
@@ -20,7 +24,7 @@ impl Signal {
     #[must_use]
     pub fn new(slots: usize) -> Self {
         Self {
-            waker: AtomicWaker::new(),
+            waker: Mutex::new(None),
             ready: (0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             places: (0..slots).map(|_| AtomicUsize::new(0)).collect(),
         }
@@ -31,22 +35,24 @@ impl Signal {
         let bit = 1 << (slot % 64);
         let raised = self.ready[slot / 64].fetch_or(bit, Ordering::AcqRel) & bit == 0;
         if raised {
-            self.waker.wake();
+            self.wake();
         }
         raised
     }
 
     /// Wakes the stream for another reason than an interest.
     pub fn wake(&self) {
-        self.waker.wake();
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
     }
 
     /// Whom to wake from now on. Call it before [`Signal::take`], or a bit that is set in between is overlooked.
     pub fn register(&self, waker: &Waker) {
-        #[cfg(not(poke_loom))]
-        self.waker.register(waker);
-        #[cfg(poke_loom)]
-        self.waker.register_by_ref(waker);
+        match &mut *self.waker.lock() {
+            Some(registered) => registered.clone_from(waker),
+            vacant => *vacant = Some(waker.clone()),
+        }
     }
 
     /// Takes those bits of the slots `64 * word ..` that are in `mask`.
@@ -95,7 +101,7 @@ impl Watcher {
 /// How many are woken before they and others get their turn: few enough that they fit into a worker's queue, which has
 /// 256 places, and that what waking them has fetched is still in the processor's cache.
 #[cfg(not(poke_loom))]
-const BATCH: usize = 128;
+const BATCH: usize = 32;
 #[cfg(poke_loom)]
 const BATCH: usize = 1;
 
@@ -140,7 +146,10 @@ impl Watchers {
     pub(crate) fn wake(&self, left: &mut usize) {
         let end = self.0.len().min(*left);
         *left = end.saturating_sub(BATCH);
-        for watcher in self.0[*left..end].iter().rev() {
+        let few = &self.0[*left..end];
+        // The processor fetches all of them at once; raised one after the other, each would be waited for.
+        black_box(few.iter().filter(|watcher| watcher.signal.is_raised()).count());
+        for watcher in few.iter().rev() {
             watcher.signal.raise(watcher.slot as usize);
         }
     }

@@ -41,9 +41,9 @@ const NOTES: usize = 64;
 /// the server keep them all.
 const BEGUN_AT_ONCE: usize = 8;
 
-/// Both sides of an HTTP/2 connection.
+/// Both sides of an HTTP/2 connection. In this order, as in [`super::Serving`].
+#[repr(C)]
 pub(super) struct Session<T, D: Outgoing> {
-    codec: Codec<Wire<T, D>, Bytes>,
     streams: Arc<Mutex<Streams<D>>>,
     connection: Arc<Connection>,
     gate: Arc<Gate>,
@@ -54,6 +54,7 @@ pub(super) struct Session<T, D: Outgoing> {
     farewell: Farewell,
     /// The longest frame that the client takes. The codec has it too, where a delivery has no other business.
     max_frame: usize,
+    codec: Codec<Wire<T, D>, Bytes>,
 }
 
 /// How far a connection is from its end.
@@ -92,6 +93,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         session.put(settings);
         session.put(WindowUpdate::new(StreamId::ZERO, CONNECTION_WINDOW - FIRST_WINDOW));
         session
+    }
+
+    /// See `Exchange::warm`.
+    pub(super) fn warm(&self) -> bool {
+        self.is_over() | self.codec.get_ref().warm()
     }
 
     /// Does as told. Answers how the connection ends, if it does.
@@ -303,7 +309,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     /// Reads on, if there is room again for what that brings.
     fn resume(&mut self) {
         if self.is_holding_back && !self.must_hold_back() {
-            self.gate.wake(INCOMING);
+            self.gate.ring(INCOMING);
         }
     }
 

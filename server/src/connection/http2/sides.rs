@@ -47,7 +47,7 @@ impl<D: Outgoing> Sender<D> {
 
     /// See `Exchange::warm`.
     pub(in crate::connection) fn warm(&self) -> bool {
-        self.streams.is_locked()
+        self.streams.lock().get(self.id).is_some_and(|stream| stream.is_sent() | stream.is_busy)
     }
 
     /// Sends the head of an answer, the first and only one, and whether that is all of it.

@@ -16,25 +16,28 @@ use super::super::exchange::Outgoing;
 pub(super) const STREAM_WINDOW: u32 = 256 << 10;
 
 /// A stream that isn't closed.
+///
+/// In this order: what every chunk touches comes first, in as few lines of the processor's cache as it takes.
+#[repr(C)]
 pub(super) struct Stream<D> {
-    /// How much the client still takes. Less than nothing if it has changed its mind (RFC 9113, section 6.9.2).
-    pub(super) credit: i64,
-    /// It waits for its turn to send.
-    pub(super) is_queued: bool,
     /// The next part of the answer, unless it is being written.
     pub(super) chunk: Option<D>,
-    /// It hasn't been written.
+    /// How much the client still takes. Less than nothing if it has changed its mind (RFC 9113, section 6.9.2).
+    pub(super) credit: i64,
+    /// Whom to wake when the stream is reset, or also when there is room for the next part.
+    pub(super) sender: Option<Waker>,
+    pub(super) wants_room: bool,
+    /// It waits for its turn to send.
+    pub(super) is_queued: bool,
+    /// The chunk hasn't been written.
     pub(super) is_busy: bool,
-    /// What comes before and after it.
-    pub(super) head: Option<Box<Headers>>,
-    pub(super) trailers: Option<Box<Headers>>,
     /// What is there is the last of it.
     pub(super) ends: bool,
     /// All of it has been sent, and the request isn't whole.
     pub(super) is_answered: bool,
-    /// Whom to wake when the stream is reset, or also when there is room for the next part.
-    pub(super) sender: Option<Waker>,
-    pub(super) wants_room: bool,
+    /// What comes before and after the chunks.
+    pub(super) head: Option<Box<Headers>>,
+    pub(super) trailers: Option<Box<Headers>>,
     /// The request's body, until it has been read.
     pub(super) request: Option<Box<Inbox>>,
 }

@@ -68,6 +68,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
         }
     }
 
+    /// See `Exchange::warm`.
+    pub(super) fn warm(&self) -> bool {
+        self.is_blocked | self.socket.is_write_vectored()
+    }
+
     /// Whether as much waits as may.
     pub(super) fn is_full(&self) -> bool {
         self.payload.is_some() || self.waiting.len() - self.written >= FULL

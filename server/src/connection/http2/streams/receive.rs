@@ -140,7 +140,7 @@ impl<D: Outgoing> Streams<D> {
             self.room += self.read;
             let more = u32::try_from(std::mem::take(&mut self.read)).unwrap_or(u32::MAX);
             self.notes.push_back(Note::Credit(0, more));
-            self.gate.wake(OUTGOING);
+            self.gate.ring(OUTGOING);
         }
     }
 
@@ -164,7 +164,7 @@ impl<D: Outgoing> Streams<D> {
         };
         if let Some(more) = inbox.regain() {
             self.notes.push_back(Note::Credit(id, more));
-            self.gate.wake(OUTGOING);
+            self.gate.ring(OUTGOING);
         }
         self.forget_request(id);
         self.regain(data.len());
