@@ -3,16 +3,19 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::coop::poll_proceed,
+};
 use tokio_util::either::Either;
 
 use super::listener::Socketed;
 
-/// Passes everything through, and tries to write at once.
+/// Passes everything through, but tries at once to write what is in one piece, as pokes are.
 ///
 /// The runtime keeps what it knows of a socket's readiness in memory of its own, which a delivery would have to fetch only
 /// to learn what nearly always holds: an idle client's socket takes a poke. A socket that doesn't is left to the runtime,
@@ -21,13 +24,21 @@ pub(super) struct Eager(pub(super) Socketed);
 
 impl AsyncWrite for Eager {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // Who writes for ever lets other tasks run, as with the runtime's own sockets.
+        let turn = ready!(poll_proceed(cx));
         let sent = match &self.0 {
             Either::Left(tcp) => SockRef::from(tcp).send(buf),
             Either::Right(unix) => SockRef::from(unix).send(buf),
         };
         match sent {
-            Ok(written) => Poll::Ready(Ok(written)),
-            Err(_) => Pin::new(&mut self.0).poll_write(cx, buf),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                drop(turn);
+                Pin::new(&mut self.0).poll_write(cx, buf)
+            }
+            sent => {
+                turn.made_progress();
+                Poll::Ready(sent)
+            }
         }
     }
 
@@ -100,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_has_gone_is_an_error_and_no_signal() {
+    async fn a_client_that_has_gone_is_an_error() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
         let mut eager = Eager(Either::Right(ours));

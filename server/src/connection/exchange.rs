@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     convert::Infallible,
     error::Error,
+    hint::black_box,
     pin::Pin,
     task::{Context, Poll, ready},
     time::{SystemTime, UNIX_EPOCH},
@@ -89,13 +90,12 @@ where
     }
 
     /// Looks at what its next turn begins with. The processor fetches all of it at once, while the turn, which has atomic
-    /// steps between, would wait for each by itself. What this answers is nothing that anybody wants to know.
-    pub(super) fn warm(&self) -> bool {
-        let body = match &self.answer {
-            Answer::Awaited(_) => false,
-            Answer::Begun(body, _) => body.is_end_stream(),
-        };
-        body | self.sender.warm()
+    /// steps between, would wait for each by itself.
+    pub(super) fn warm(&self) {
+        if let Answer::Begun(body, _) = &self.answer {
+            black_box(body.is_end_stream());
+        }
+        self.sender.warm();
     }
 
     /// Takes the next step.

@@ -356,7 +356,8 @@ impl<B: Backplane> Body for Stream<B> {
             return Poll::Pending;
         }
         let now = Instant::now();
-        let is_due = this.due <= now || this.streams.draining().is_some();
+        // Before anything is looked at that it tells of: what changes from now on raises it again.
+        let is_due = this.entry.take_alarm() || this.due <= now;
         let next = this.next(cx, now, is_due);
         if is_due {
             this.due = this.life.due(this.streams.settings(), now);

@@ -55,7 +55,7 @@ impl fmt::Debug for Entry {
 pub(crate) struct Entry {
     pub(super) signal: Arc<Signal>,
     link: Option<Arc<dyn Link>>,
-    /// When the stream wants to be polled.
+    /// When the stream is polled at the latest. What it has sent since may have put that off.
     due: AtomicU64,
     /// The connection has a chunk that it hasn't taken: see [`super::Chunk`].
     in_transit: AtomicBool,
@@ -92,6 +92,11 @@ impl Entry {
     /// The bit that the clock raises, after those of the interests.
     pub(super) fn alarm(&self) -> usize {
         self.signal.words() * 64 - 1
+    }
+
+    /// Whether the clock has raised that bit. Lowers it.
+    pub(super) fn take_alarm(&self) -> bool {
+        self.signal.take(self.signal.words() - 1, 1 << 63) != 0
     }
 
     pub(super) fn link(&self) -> Option<&dyn Link> {

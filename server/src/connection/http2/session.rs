@@ -1,6 +1,7 @@
 //! An HTTP/2 connection that has been greeted: what comes, and what goes (RFC 9113).
 
 use std::{
+    hint::black_box,
     io,
     pin::Pin,
     sync::Arc,
@@ -96,8 +97,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     }
 
     /// See `Exchange::warm`.
-    pub(super) fn warm(&self) -> bool {
-        self.is_over() | self.codec.get_ref().warm()
+    pub(super) fn warm(&self) {
+        black_box(self.farewell);
+        self.codec.get_ref().warm();
     }
 
     /// Does as told. Answers how the connection ends, if it does.

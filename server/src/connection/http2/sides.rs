@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hint::black_box,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -46,8 +47,8 @@ impl<D: Outgoing> Sender<D> {
     }
 
     /// See `Exchange::warm`.
-    pub(in crate::connection) fn warm(&self) -> bool {
-        self.streams.lock().get(self.id).is_some_and(|stream| stream.is_sent() | stream.is_busy)
+    pub(in crate::connection) fn warm(&self) {
+        black_box(self.streams.lock().get(self.id).map(|stream| (stream.is_sent(), stream.is_busy)));
     }
 
     /// Sends the head of an answer, the first and only one, and whether that is all of it.

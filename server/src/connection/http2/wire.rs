@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    hint::black_box,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -69,8 +70,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     }
 
     /// See `Exchange::warm`.
-    pub(super) fn warm(&self) -> bool {
-        self.is_blocked | self.socket.is_write_vectored()
+    pub(super) fn warm(&self) {
+        black_box((self.is_blocked, self.payload.is_some()));
+        self.socket.warm();
     }
 
     /// Whether as much waits as may.
