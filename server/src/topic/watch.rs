@@ -99,9 +99,10 @@ impl Watcher {
 }
 
 /// How many are woken before they and others get their turn: few enough that they fit into a worker's queue, which has
-/// 256 places, and that what waking them has fetched is still in the processor's cache.
+/// 256 places, and that some of what waking them has fetched is still in the processor's cache. With 32 the last of a
+/// thousand wait so often for a turn that, when pokes queue, they fall behind by more than a topic retains.
 #[cfg(not(poke_loom))]
-const BATCH: usize = 32;
+const BATCH: usize = 128;
 #[cfg(poke_loom)]
 const BATCH: usize = 1;
 
