@@ -95,7 +95,11 @@ pub(super) struct Watched<T> {
 impl<T> Watched<T> {
     /// This has come.
     fn hear(&mut self, bytes: &[u8]) {
-        if self.linger.is_none() {
+        if self.linger.is_some() {
+            if !bytes.is_empty() {
+                self.connection.owe();
+            }
+        } else {
             self.heard = (self.heard + bytes.len()).min(SETTINGS_HEADER);
             if self.heard == SETTINGS_HEADER {
                 self.connection.greet();
@@ -130,6 +134,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         if self.said.has_remaining() {
             let length = self.said.len().min(buf.remaining());
             buf.put_slice(&self.said.split_to(length));
+            self.connection.owe();
             return Poll::Ready(Ok(()));
         }
         if self.connection.is_abusive() {
@@ -184,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
             connection.greet();
             ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
         }
-        linger.poll(Pin::new(socket), connection.is_left_unread(), cx).map(Ok)
+        linger.poll(Pin::new(socket), connection.owes(), cx).map(Ok)
     }
 }
 

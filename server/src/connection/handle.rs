@@ -33,8 +33,8 @@ pub struct Connection {
     greeted: AtomicBool,
     /// It has sent too much that moves nothing.
     abusive: AtomicBool,
-    /// The last request of an HTTP/1.1 connection was answered before all of it had been read.
-    left_unread: AtomicBool,
+    /// Something has come from an HTTP/1.1 client since its last request was read to the end.
+    owes: AtomicBool,
     /// When something last came from an HTTP/2 client, in milliseconds after `accepted`; 0 for one of HTTP/1.1.
     heard: AtomicU64,
     /// Requests that aren't answered to their end.
@@ -57,7 +57,7 @@ impl Connection {
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             abusive: AtomicBool::new(false),
-            left_unread: AtomicBool::new(false),
+            owes: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
@@ -150,13 +150,19 @@ impl Connection {
         self.abusive.load(Ordering::Relaxed)
     }
 
-    /// A request is answered before all of it has been read, and is the last.
-    pub(super) fn leave_unread(&self) {
-        self.left_unread.store(true, Ordering::Relaxed);
+    /// Something came from an HTTP/1.1 client.
+    pub(super) fn owe(&self) {
+        self.owes.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_left_unread(&self) -> bool {
-        self.left_unread.load(Ordering::Relaxed)
+    /// All of the request that is answered has been read.
+    pub(super) fn settle(&self) {
+        self.owes.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the client may be in the middle of a request that nobody will read.
+    pub(super) fn owes(&self) -> bool {
+        self.owes.load(Ordering::Relaxed)
     }
 
     /// When something last came, if the client is one that answers pings.

@@ -191,9 +191,10 @@ impl Inbox {
         u32::try_from(std::mem::take(&mut self.read)).ok()
     }
 
-    /// Whether so little is left of the window that it is time to grant more.
+    /// Whether so little is left of the window that it is time to grant more: less than half, unless what is missing fits.
     pub(super) fn is_tight(&self) -> bool {
-        self.room <= STREAM_WINDOW as usize / 2
+        let fits = self.missing.is_some_and(|missing| missing <= self.room as u64);
+        self.room <= STREAM_WINDOW as usize / 2 && !fits
     }
 
     /// Nobody reads it. Answers how much of what has come is dropped.

@@ -245,26 +245,36 @@ async fn a_long_request_is_told_that_its_answer_did_not_wait_before_it_needs_cre
     }
     // At half of what it may send, once; what was on its way is ignored.
     assert_eq!(told, [(8, Reason::NO_ERROR)]);
+    // One that says how long it is, and needs no more credit for that, ends by itself.
+    raw.ask_with(3, "content-length", "262144").await;
+    answered(&mut raw).await;
+    for sent in 1..=16 {
+        let mut frame = longest(3);
+        frame[4] = u8::from(sent == 16);
+        raw.say_bytes(&frame).await;
+        assert_eq!(resets(&mut raw, 3).await, [], "{sent}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_were_answered_and_do_not_end_make_room_for_others() {
     let (served, socket) = serve(Limits { requests_per_connection: 3, ..Limits::default() }, whole(10));
     let mut raw = Raw::greet(socket, Settings::default()).await;
-    let mut dismissed = 0;
+    let mut dismissed = Vec::new();
     for n in 0..100 {
         raw.ask(2 * n + 1, false).await;
         raw.hear_until(|frame| match frame {
             Frame::Reset(reset) => {
                 assert_eq!(reset.reason(), Reason::NO_ERROR);
-                dismissed += 1;
+                dismissed.push(u32::from(reset.stream_id()));
                 None
             }
             frame => matches!(frame, Frame::Data(data) if data.is_end_stream()).then_some(()),
         })
         .await;
     }
-    assert!(dismissed >= 97, "{dismissed}");
+    // One for each that comes, the oldest first.
+    assert_eq!(dismissed, (0..97).map(|n| 2 * n + 1).collect::<Vec<_>>());
     // Nor do they keep the connection when it is to end.
     raw.say(h2::frame::GoAway::new(0.into(), Reason::NO_ERROR)).await;
     assert_eq!(timeout(Duration::from_secs(5), served).await.unwrap().unwrap(), ConnectionEnd::Closed);

@@ -31,6 +31,25 @@ async fn who_sends_all_of_a_refused_request_before_reading_gets_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_hyper_refuses_by_itself_may_go_on_too() {
+    for (request, status) in [
+        ([b"GET / HTTP/1.1\r\nlong: ".to_vec(), vec![b'x'; 20_000]].concat(), "431 Request Header Fields Too Large"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n".to_vec(), "400 Bad Request"),
+    ] {
+        let (served, mut client) = Served::start(&Scripted::default());
+        client.write_all(&request).await.unwrap();
+        // The answer is there before the rest comes.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.write_all(&vec![b'x'; 200_000]).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert_eq!(served.end().await, (ConnectionEnd::Protocol, 0), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_heard_out_for_ever() {
     let handshake = seconds(Limits::default().handshake_timeout);
     // Says nothing more, and stays.

@@ -85,8 +85,8 @@ pub(super) struct Streams<D> {
     /// Those that would send if the client took more on all streams together.
     starved: Vec<u32>,
     reset: VecDeque<u32>,
-    /// Those that are open only as their answer was whole before their request.
-    answered: Vec<u32>,
+    /// How many are open only as their answer was whole before their request.
+    answered: usize,
     faults: u32,
     /// How many there may be at once.
     limit: usize,
@@ -110,7 +110,7 @@ impl<D: Outgoing> Streams<D> {
             starved: Vec::new(),
             notes: VecDeque::new(),
             reset: VecDeque::new(),
-            answered: Vec::new(),
+            answered: 0,
             faults: 0,
             limit: limit as usize,
             last: 0,
@@ -129,7 +129,7 @@ impl<D: Outgoing> Streams<D> {
 
     /// Whether every request has been answered and nothing is left to be said of any.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.len() == self.answered.len() && self.notes.is_empty()
+        self.open.len() == self.answered && self.notes.is_empty()
     }
 
     /// How many notes wait.
@@ -161,7 +161,7 @@ impl<D: Outgoing> Streams<D> {
         }
         stream.is_answered = true;
         stream.waiting().into_iter().flatten().for_each(Waker::wake);
-        self.answered.push(id);
+        self.answered += 1;
         self.abandon(id);
         self.settle(id);
     }
@@ -177,9 +177,11 @@ impl<D: Outgoing> Streams<D> {
         }
     }
 
-    /// Closes all streams that have been answered, to make room for others.
+    /// Closes the oldest stream that has been answered, if there is any, to make room for another.
     fn dismiss(&mut self) {
-        while let Some(&id) = self.answered.last() {
+        if self.answered > 0
+            && let Some(&(id, _)) = self.open.iter().find(|(_, stream)| stream.is_answered)
+        {
             self.reset(id, Reason::NO_ERROR);
         }
     }
@@ -219,6 +221,8 @@ impl<D: Outgoing> Streams<D> {
 
     /// The connection is over: whoever still waits for something learns it.
     pub(super) fn close_all(&mut self) {
+        // Or each would be looked for in them.
+        (self.queue, self.starved) = Default::default();
         while let Some(&(id, _)) = self.open.last() {
             self.close(id);
         }
@@ -232,16 +236,14 @@ impl<D: Outgoing> Streams<D> {
         // What nobody has read would be missing from the window for ever.
         let unread = stream.request.as_mut().map_or(0, |request| request.abandon());
         self.regain(unread);
-        if stream.is_answered {
-            self.answered.retain(|&answered| answered != id);
-        }
+        self.answered -= usize::from(stream.is_answered);
         if stream.is_queued {
             self.queue.retain(|&queued| queued != id);
             self.starved.retain(|&starved| starved != id);
         }
         if self.open.is_empty() {
             // What a crowd needed isn't kept.
-            (self.open, self.queue, self.starved, self.answered) = Default::default();
+            (self.open, self.queue, self.starved) = Default::default();
         }
     }
 }

@@ -31,6 +31,7 @@ impl<D: Outgoing> Streams<D> {
             };
             if let Some(head) = stream.head.take() {
                 if head.is_end_stream() {
+                    stream.is_queued = false;
                     self.queue.pop_front();
                     self.finish(id);
                 }
