@@ -13,10 +13,8 @@ use smallvec::SmallVec;
 use super::gate::{FIRST, Gate};
 
 /// The bits of the connection's gate at which single exchanges are woken: all but those of the connection itself.
-const PLACES: Range<u32> = 3..62;
+const PLACES: Range<u32> = FIRST.trailing_zeros()..62;
 const ALL_PLACES: u64 = (1 << PLACES.end) - (1 << PLACES.start);
-
-const _: () = assert!(1 << PLACES.start == FIRST, "the exchange that most connections have is the first");
 
 /// The bit of all other exchanges.
 const CROWD: u64 = 1 << PLACES.end;

@@ -11,7 +11,7 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 /// The task runs: whoever is woken is seen before it rests.
 const RUNNING: u64 = 1 << 63;
 
-/// The source that most wakes are for: its waker is the gate itself, without a step between.
+/// The source that most wakes are for, the exchange that most connections have: its waker is the gate itself, without a step between.
 pub(super) const FIRST: u64 = 1 << 3;
 
 /// How often the sources may wake each other before other tasks of this thread get their turn.
@@ -54,12 +54,7 @@ impl Gate {
 
     /// Gives turns to the sources that were woken, as bits, until none is left.
     pub(super) fn poll<T>(&self, cx: &Context<'_>, mut turn: impl FnMut(u64) -> Poll<T>) -> Poll<T> {
-        {
-            let mut task = self.task.lock();
-            if !task.will_wake(cx.waker()) {
-                task.clone_from(cx.waker());
-            }
-        }
+        self.task.lock().clone_from(cx.waker());
         for _ in 0..TURNS {
             let woken = self.state.swap(RUNNING, Ordering::AcqRel) & !RUNNING;
             if woken != 0

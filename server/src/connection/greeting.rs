@@ -133,8 +133,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.said.has_remaining() {
             let length = self.said.len().min(buf.remaining());
-            buf.put_slice(&self.said.split_to(length));
-            self.connection.owe();
+            let said = self.said.split_to(length);
+            buf.put_slice(&said);
+            self.hear(&said);
             return Poll::Ready(Ok(()));
         }
         if self.connection.is_abusive() {

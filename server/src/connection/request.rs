@@ -151,16 +151,14 @@ where
         let this = self.project();
         let Ok(mut response) = ready!(this.answer.poll(cx));
         response.headers_mut().insert(header::SERVER, SERVER);
-        let is_read = this.is_read.as_ref().is_none_or(|is_read| is_read.load(Relaxed));
-        if let Some(open) = this.open
-            && is_read
-        {
-            open.0.settle();
-        }
-        if !is_read {
+        match this.is_read.as_ref().map(|is_read| is_read.load(Relaxed)) {
+            Some(true) => this.open.iter().for_each(|open| open.0.settle()),
             // What is left of the request is in the way of the next one: the connection ends after this answer, and a
             // client that isn't told puts its next request on it (RFC 9112, section 9.6).
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            Some(false) => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            None => {}
         }
         Poll::Ready(Ok(response.map(|body| Counted { body, open: this.open.take() })))
     }

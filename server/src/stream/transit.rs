@@ -79,9 +79,7 @@ impl Buf for Chunk {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = std::iter::once(&self.first)
-            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
-            .filter(|part| !part.is_empty());
+        let parts = (0..).map_while(|number| self.part(number)).filter(|part| !part.is_empty());
         let filled = slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part));
         filled.count()
     }

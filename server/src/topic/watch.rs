@@ -12,7 +12,7 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering, counter::AtomicUsize};
 #[derive(Debug)]
 pub struct Signal {
     /// It stays here: to take it and to bring another one each time would cost a poke two more steps.
-    waker: Mutex<Option<Waker>>,
+    waker: Mutex<Waker>,
     /// The first word lies here itself, as most streams have no more.
     ready: SmallVec<[AtomicU64; 1]>,
     /// For each slot, where its watcher stands in its topic's list.
@@ -24,7 +24,7 @@ impl Signal {
     #[must_use]
     pub fn new(slots: usize) -> Self {
         Self {
-            waker: Mutex::new(None),
+            waker: Mutex::new(Waker::noop().clone()),
             ready: (0..slots.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             places: (0..slots).map(|_| AtomicUsize::new(0)).collect(),
         }
@@ -42,17 +42,12 @@ impl Signal {
 
     /// Wakes the stream for another reason than an interest.
     pub fn wake(&self) {
-        if let Some(waker) = &*self.waker.lock() {
-            waker.wake_by_ref();
-        }
+        self.waker.lock().wake_by_ref();
     }
 
     /// Whom to wake from now on. Call it before [`Signal::take`], or a bit that is set in between is overlooked.
     pub fn register(&self, waker: &Waker) {
-        match &mut *self.waker.lock() {
-            Some(registered) => registered.clone_from(waker),
-            vacant => *vacant = Some(waker.clone()),
-        }
+        self.waker.lock().clone_from(waker);
     }
 
     /// Takes those bits of the slots `64 * word ..` that are in `mask`.
