@@ -9,10 +9,12 @@ use std::{
 use poke_server::{
     auth::NewKey,
     config::{Address, Invocation, Task, Usage},
+    connection::send_together,
     console, limits, log,
     server::Server,
 };
 use tokio::{
+    runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -63,7 +65,7 @@ fn perform(invocation: Invocation) -> Result<(), Error> {
             );
         }
         Task::PrintConfig => say(&invocation.config.to_toml())?,
-        Task::Serve => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(invocation))?,
+        Task::Serve => send_together(Builder::new_multi_thread().enable_all()).build()?.block_on(serve(invocation))?,
     }
     Ok(())
 }

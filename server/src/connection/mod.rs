@@ -4,7 +4,6 @@
 //! is our own. HTTP/2 is our own too, on the h2 crate's frames; HTTP/1.1 is hyper's.
 
 mod chatter;
-mod eager;
 mod exchange;
 mod exchanges;
 mod gate;
@@ -15,6 +14,8 @@ mod life;
 mod linger;
 mod listener;
 mod orders;
+mod outbox;
+mod plain;
 mod request;
 mod table;
 pub mod tls;
@@ -34,19 +35,21 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tower::Service;
 
-use self::{
-    eager::Eager,
-    life::Http,
-    listener::{Socketed, prepare},
-    table::Registration,
-    tls::Tls,
-};
 pub use self::{
     exchange::Outgoing,
     handle::Connection,
     listener::{BindError, Listener, Peer},
+    outbox::send_together,
     request::Inbound,
     table::Connections,
+};
+use self::{
+    life::Http,
+    listener::{Socketed, prepare},
+    outbox::Turns,
+    plain::Plain,
+    table::Registration,
+    tls::Tls,
 };
 use crate::{
     limits::Limits,
@@ -132,7 +135,7 @@ where
             tracing::debug!(%peer, %error, "a client left as it was accepted");
             return;
         }
-        tokio::spawn(Arc::clone(self).serve(socket, registration));
+        tokio::spawn(Turns { connection: Arc::clone(self).serve(socket, registration) });
     }
 
     async fn serve(self: Arc<Self>, socket: Socketed, registration: Registration) {
@@ -161,12 +164,12 @@ async fn secure(
             let stream = Box::pin(tls.greet(socket, connection, deadline)).await?;
             Ok(Either::Right(Box::new(stream)))
         }
-        (_, socket) => Ok(Either::Left(Eager(socket))),
+        (_, socket) => Ok(Either::Left(Plain::new(socket))),
     }
 }
 
 /// A connection that is ready for HTTP.
-type Secured = Either<Eager, Box<TlsStream<TcpStream>>>;
+type Secured = Either<Plain, Box<TlsStream<TcpStream>>>;
 
 /// See accept(2): many of its errors are those of the new connection and not of the listener.
 fn cause_of(error: &io::Error) -> AcceptError {

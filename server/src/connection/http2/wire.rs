@@ -44,8 +44,6 @@ pub(super) struct Wire<T, D> {
     written: usize,
     /// Bytes that were written since something was read.
     told: usize,
-    /// Something was written that the socket may still hold back.
-    is_unflushed: bool,
     /// The socket took no more.
     is_blocked: bool,
     /// `waiting` is the thread's.
@@ -57,16 +55,7 @@ pub(super) struct Wire<T, D> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
     pub(super) fn new(socket: Watched<T>) -> Self {
-        Self {
-            waiting: Vec::new(),
-            written: 0,
-            told: 0,
-            is_unflushed: false,
-            is_blocked: false,
-            is_borrowed: false,
-            payload: None,
-            socket,
-        }
+        Self { waiting: Vec::new(), written: 0, told: 0, is_blocked: false, is_borrowed: false, payload: None, socket }
     }
 
     /// See `Exchange::warm`.
@@ -186,16 +175,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.is_unflushed = true;
             self.told += written;
             if let Some(done) = self.advance(written) {
                 return Poll::Ready(Ok(Some(done)));
             }
         }
-        if self.is_unflushed {
-            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-            self.is_unflushed = false;
-        }
+        // Also if nothing was written now: something that was may have come back.
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
         Poll::Ready(Ok(None))
     }
 

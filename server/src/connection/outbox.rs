@@ -1,0 +1,142 @@
+//! Small writes of many connections, sent one right after the other.
+//!
+//! A poke to a thousand subscribers is a thousand writes. Between two of them the kernel's code and data push those of this
+//! process out of the processor's caches, and the other way round; many in a row cost less. So a thread of the runtime
+//! puts what its connections write into its outbox, and sends that when there is enough of it, or nothing else to do.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use parking_lot::Mutex;
+use pin_project_lite::pin_project;
+use tokio::runtime::Builder;
+
+use super::plain::Socket;
+
+/// The most that is copied: to copy more costs as much as it saves.
+const SMALL: usize = 2 << 10;
+
+/// Letters in an outbox before they are sent: what they need still fits into a processor's own cache.
+const LETTERS: usize = 64;
+
+/// Turns of connections, whether they write or not, that the first letter waits at most.
+const TURNS: usize = 64;
+
+/// As many as a runtime has threads, or somewhat fewer. Those that share one wait for each other.
+const OUTBOXES: u8 = 64;
+
+static ALL: [Outbox; OUTBOXES as usize] = [const { Outbox(Mutex::new(Batch::NONE)) }; OUTBOXES as usize];
+
+/// By itself in lines of the processor's cache, which are fetched in pairs. It is locked by its thread alone, but for a
+/// connection that has moved to another thread before its letter was sent.
+#[repr(align(128))]
+struct Outbox(Mutex<Batch>);
+
+/// What a thread is about to send.
+struct Batch {
+    letters: Vec<Letter>,
+    /// What the letters say, in their order.
+    bytes: Vec<u8>,
+}
+
+struct Letter {
+    to: Arc<Socket>,
+    /// Where it ends.
+    end: usize,
+}
+
+thread_local! {
+    /// This thread's place in [`ALL`]. `None` if nobody would empty it.
+    static MINE: Cell<Option<u8>> = const { Cell::new(None) };
+    /// Turns that the first letter may go on waiting; 0 if there is none.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Gives each thread of a runtime an outbox. Without that, everything is written at once.
+pub fn send_together(runtime: &mut Builder) -> &mut Builder {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    runtime
+        .on_thread_start(|| MINE.set(Some(NEXT.fetch_add(1, Ordering::Relaxed) % OUTBOXES)))
+        .on_thread_park(send)
+        .on_thread_stop(send)
+}
+
+/// Takes what is to be written to a socket for which nothing else is on its way. Says whether it was taken: then it is sent
+/// soon. Only what is in [`Turns`] may post.
+pub(super) fn post(to: &Arc<Socket>, bytes: &[u8], waker: &Waker) -> bool {
+    let Some(place) = MINE.get().filter(|_| bytes.len() <= SMALL) else { return false };
+    let mut batch = ALL[usize::from(place)].0.lock();
+    if batch.letters.is_empty() {
+        LEFT.set(TURNS);
+    }
+    to.posted(place, waker);
+    batch.bytes.extend_from_slice(bytes);
+    let end = batch.bytes.len();
+    batch.letters.push(Letter { to: Arc::clone(to), end });
+    if batch.letters.len() == LETTERS {
+        batch.send();
+    }
+    true
+}
+
+pin_project! {
+    /// Counts the turns of a connection, by which no letter waits for ever on a thread that always has something to do.
+    pub(super) struct Turns<F> {
+        #[pin]
+        pub(super) connection: F,
+    }
+}
+
+impl<F: Future> Future for Turns<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let polled = self.project().connection.poll(cx);
+        let left = LEFT.get();
+        if left > 0 {
+            LEFT.set(left - 1);
+            if left == 1 {
+                send();
+            }
+        }
+        polled
+    }
+}
+
+/// Has what was posted in this outbox sent, if `is_there` still: what comes next is written after it.
+pub(super) fn settle(place: u8, is_there: impl FnOnce() -> bool) {
+    let mut batch = ALL[usize::from(place)].0.lock();
+    if is_there() {
+        batch.send();
+    }
+}
+
+/// Sends what this thread has.
+fn send() {
+    if let Some(place) = MINE.get() {
+        ALL[usize::from(place)].0.lock().send();
+    }
+}
+
+impl Batch {
+    const NONE: Self = Self { letters: Vec::new(), bytes: Vec::new() };
+
+    fn send(&mut self) {
+        let mut start = 0;
+        for Letter { to, end } in self.letters.drain(..) {
+            to.send(&self.bytes[start..end]);
+            start = end;
+        }
+        self.bytes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;
