@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod registry;
 mod reload;
 pub mod routes;
+pub mod runtime;
 pub mod server;
 pub mod service;
 pub mod stream;

@@ -9,12 +9,10 @@ use std::{
 use poke_server::{
     auth::NewKey,
     config::{Address, Invocation, Task, Usage},
-    connection::send_together,
-    console, limits, log,
+    console, limits, log, runtime,
     server::Server,
 };
 use tokio::{
-    runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -65,7 +63,7 @@ fn perform(invocation: Invocation) -> Result<(), Error> {
             );
         }
         Task::PrintConfig => say(&invocation.config.to_toml())?,
-        Task::Serve => send_together(Builder::new_multi_thread().enable_all()).build()?.block_on(serve(invocation))?,
+        Task::Serve => runtime::builder().build()?.block_on(serve(invocation))?,
     }
     Ok(())
 }
