@@ -108,7 +108,11 @@ where
         let mut complaints = Seldom::default();
         loop {
             match listener.accept().await {
-                Ok((socket, peer)) => self.admit(socket, peer),
+                Ok((socket, peer)) => {
+                    self.admit(socket, peer);
+                    // A flood of connections keeps the thread from resting, and those over the limit get no turn.
+                    outbox::end_turn();
+                }
                 Err(error) => {
                     let cause = cause_of(&error);
                     self.metrics.accept_errors.inc(cause);

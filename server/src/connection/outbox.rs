@@ -2,7 +2,7 @@
 //!
 //! A poke to a thousand subscribers is a thousand writes. Between two of them the kernel's code and data push those of this
 //! process out of the processor's caches, and the other way round; many in a row cost less. So a thread of the runtime
-//! puts what its connections write into its outbox, and sends that when there is enough of it, or nothing else to do.
+//! puts what its connections write into its outbox, and sends that when there is enough of it, or when it is about to rest.
 
 use std::{
     cell::Cell,
@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -26,16 +27,21 @@ const SMALL: usize = 2 << 10;
 /// Letters in an outbox before they are sent: what they need still fits into a processor's own cache.
 const LETTERS: usize = 64;
 
-/// Turns of connections, whether they write or not, that the first letter waits at most.
+/// Turns of connections, whether they write or not, that the first letter waits at most: a thread that always has something
+/// to do never rests.
 const TURNS: usize = 64;
 
-/// As many as a runtime has threads, or somewhat fewer. Those that share one wait for each other.
+/// A turn may be a long one. So after every few of them the first letter goes if it has waited for this time.
+const PATIENCE: Duration = Duration::from_millis(1);
+const FEW_TURNS: usize = 8;
+
+/// More than a usual machine has processors. Threads beyond that share one, and wait for each other.
 const OUTBOXES: u8 = 64;
 
 static ALL: [Outbox; OUTBOXES as usize] = [const { Outbox(Mutex::new(Batch::NONE)) }; OUTBOXES as usize];
 
-/// By itself in lines of the processor's cache, which are fetched in pairs. It is locked by its thread alone, but for a
-/// connection that has moved to another thread before its letter was sent.
+/// By itself in lines of the processor's cache, which are fetched in pairs. Seldom locked by another thread: for a
+/// connection that has moved to it before its letter was sent, or as it ends.
 #[repr(align(128))]
 struct Outbox(Mutex<Batch>);
 
@@ -55,8 +61,10 @@ struct Letter {
 thread_local! {
     /// This thread's place in [`ALL`]. `None` if nobody would empty it.
     static MINE: Cell<Option<u8>> = const { Cell::new(None) };
-    /// Turns that the first letter may go on waiting; 0 if there is none.
+    /// Turns that the first letter may go on waiting. It goes on to 0 when somebody has sent the letters before.
     static LEFT: Cell<usize> = const { Cell::new(0) };
+    /// When the first letter was posted.
+    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// Gives each thread of a runtime an outbox. Without that, everything is written at once.
@@ -69,12 +77,13 @@ pub fn send_together(runtime: &mut Builder) -> &mut Builder {
 }
 
 /// Takes what is to be written to a socket for which nothing else is on its way. Says whether it was taken: then it is sent
-/// soon. Only what is in [`Turns`] may post.
+/// soon. Only what is in [`Turns`] may post, and never while it blocks its thread.
 pub(super) fn post(to: &Arc<Socket>, bytes: &[u8], waker: &Waker) -> bool {
     let Some(place) = MINE.get().filter(|_| bytes.len() <= SMALL) else { return false };
     let mut batch = ALL[usize::from(place)].0.lock();
     if batch.letters.is_empty() {
         LEFT.set(TURNS);
+        SINCE.set(Some(Instant::now()));
     }
     to.posted(place, waker);
     batch.bytes.extend_from_slice(bytes);
@@ -99,14 +108,18 @@ impl<F: Future> Future for Turns<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let polled = self.project().connection.poll(cx);
-        let left = LEFT.get();
-        if left > 0 {
-            LEFT.set(left - 1);
-            if left == 1 {
-                send();
-            }
-        }
+        end_turn();
         polled
+    }
+}
+
+/// Counts a turn. Also for whoever can keep a thread from resting without being a connection.
+pub(super) fn end_turn() {
+    let Some(left) = LEFT.get().checked_sub(1) else { return };
+    LEFT.set(left);
+    let is_late = || SINCE.get().is_some_and(|since| since.elapsed() >= PATIENCE);
+    if left == 0 || left.is_multiple_of(FEW_TURNS) && is_late() {
+        send();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A connection's socket without TLS.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read as _},
     net::Shutdown,
     pin::Pin,
     sync::{
@@ -14,7 +14,7 @@ use std::{
 use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     task::coop::poll_proceed,
 };
 use tokio_util::either::Either;
@@ -89,13 +89,24 @@ impl Plain {
     }
 
     /// Ready when what is written now comes after all that was written before.
-    fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.settle();
+        self.poll_rest(cx)
+    }
+
+    /// What was posted is sent now, if it wasn't yet.
+    fn settle(&self) {
         match self.0.last.load(Ordering::Acquire) {
-            GONE => return Poll::Ready(Ok(())),
-            BACK => {}
+            GONE | BACK => {}
             place => outbox::settle(place, || self.0.last.load(Ordering::Relaxed) == place),
         }
-        self.poll_rest(cx)
+    }
+}
+
+impl Drop for Plain {
+    /// Its descriptor is closed with it.
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -106,7 +117,7 @@ impl Socket {
         self.last.store(place, Ordering::Relaxed);
     }
 
-    /// Sends what was posted. The outbox is locked: whoever finds that it isn't there any more knows that it was sent.
+    /// Sends what was posted, with the outbox locked: whoever locks it and finds `last` changed knows that it was sent.
     pub(super) fn send(&self, bytes: &[u8]) {
         let (sent, error) = match self.try_send(bytes) {
             Ok(sent) if sent == bytes.len() => return self.last.store(GONE, Ordering::Release),
@@ -145,14 +156,25 @@ impl Socket {
         }
     }
 
-    fn poll_receive(&self, mut buf: &mut ReadBuf<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_receive(&self, buf: &mut ReadBuf<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let room = buf.initialize_unfilled();
+        let mut received = 0;
         loop {
             ready!(with!(self.socket, socket => socket.poll_read_ready(cx)))?;
-            match with!(self.socket, socket => socket.try_read_buf(&mut buf)) {
-                Err(error) if is_passing(&error) => {}
-                received => return Poll::Ready(received.map(drop)),
+            // Whoever gets less than there is room for has got all: to note that here saves the call that would find nothing,
+            // as in the runtime's own reads.
+            let read = with!(self.socket, socket => socket.try_io(Interest::READABLE, || {
+                received = (&*SockRef::from(socket)).read(room)?;
+                if (1..room.len()).contains(&received) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            }));
+            match read {
+                Err(error) if received == 0 && is_passing(&error) => {}
+                Err(error) if received == 0 => return Poll::Ready(Err(error)),
+                _ => break,
             }
         }
+        buf.advance(received);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -163,20 +185,20 @@ fn is_passing(error: &io::Error) -> bool {
 
 impl AsyncWrite for Plain {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(cx))?;
+        ready!(self.poll_settled(cx))?;
         // Who writes for ever lets other tasks run, as with the runtime's own sockets.
-        let turn = ready!(poll_proceed(cx));
+        let budget = ready!(poll_proceed(cx));
         if outbox::post(&self.0, buf, cx.waker()) {
-            turn.made_progress();
+            budget.made_progress();
             return Poll::Ready(Ok(buf.len()));
         }
         match self.0.try_send(buf) {
             Err(error) if is_passing(&error) => {
-                drop(turn);
+                drop(budget);
                 self.0.poll_send(buf, cx)
             }
             sent => {
-                turn.made_progress();
+                budget.made_progress();
                 Poll::Ready(sent)
             }
         }
@@ -187,7 +209,7 @@ impl AsyncWrite for Plain {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_turn(cx))?;
+        ready!(self.poll_settled(cx))?;
         self.0.poll_send_parts(bufs, cx)
     }
 
@@ -201,8 +223,12 @@ impl AsyncWrite for Plain {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx))?;
-        Poll::Ready(with!(self.0.socket, socket => SockRef::from(socket).shutdown(Shutdown::Write)))
+        ready!(self.poll_settled(cx))?;
+        match with!(self.0.socket, socket => SockRef::from(socket).shutdown(Shutdown::Write)) {
+            // The client was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            done => Poll::Ready(done),
+        }
     }
 }
 

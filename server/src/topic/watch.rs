@@ -93,11 +93,11 @@ impl Watcher {
     }
 }
 
-/// How many are woken before they and others get their turn: few enough that they fit into a worker's queue, which has
-/// 256 places, and that some of what waking them has fetched is still in the processor's cache. With 32 the last of a
-/// thousand wait so often for a turn that, when pokes queue, they fall behind by more than a topic retains.
+/// How many are woken before they and others get their turn: some tens of microseconds. A publisher comes back only when
+/// those have had it; with 32 or 128 the last of a thousand wait so often for that that, when pokes queue, they fall
+/// behind by more than a topic retains.
 #[cfg(not(poke_loom))]
-const BATCH: usize = 128;
+const BATCH: usize = 512;
 #[cfg(poke_loom)]
 const BATCH: usize = 1;
 

@@ -230,3 +230,76 @@ impl<T: Unpin, D: Unpin> AsyncWrite for Wire<T, D> {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::{future::poll_fn, io::Read as _, sync::Arc, time::Duration};
+
+    use bytes::Bytes;
+    use socket2::SockRef;
+    use tokio::{net::UnixStream, task::spawn_blocking, time::timeout};
+    use tokio_util::either::Either;
+
+    use super::{
+        super::super::{Connection, Peer, greeting::greet, outbox::Turns, plain::Plain},
+        *,
+    };
+    use crate::{limits::Limits, runtime};
+
+    const FRAME: [u8; 1000] = [7; 1000];
+
+    /// Writes a frame, and rests.
+    async fn write(wire: &mut Wire<Plain, Bytes>) {
+        let mut is_added = false;
+        poll_fn(|cx| {
+            wire.begin_turn();
+            if !std::mem::replace(&mut is_added, true) {
+                let _ = Pin::new(&mut *wire).poll_write(cx, &FRAME).is_ready();
+            }
+            // It may have to wait for the client: then it goes on when it is woken.
+            let out = wire.poll_out(cx).map(Result::unwrap).map(drop);
+            wire.end_turn();
+            Poll::Ready(out.is_ready())
+        })
+        .await;
+        spawn_blocking(|| ()).await.unwrap();
+    }
+
+    #[test]
+    fn what_the_socket_did_not_take_is_written_when_it_does_though_nothing_follows() {
+        // The last of some of these is the one for which there is no room.
+        for frames in 1..16 {
+            let mut builder = runtime::builder();
+            let runtime = builder.worker_threads(1).build().unwrap();
+            let connection = async move {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                SockRef::from(&ours).set_send_buffer_size(1).unwrap();
+                theirs.try_write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+                let socket = Plain::new(Either::Right(ours));
+                let peer = Arc::new(Connection::new(1, Peer::default()));
+                let (_, socket) = greet(socket, &peer, &Limits::default()).await.unwrap();
+                let mut wire = Wire::new(socket);
+                for _ in 0..frames {
+                    write(&mut wire).await;
+                }
+                let mut theirs = theirs.into_std().unwrap();
+                theirs.set_nonblocking(false).unwrap();
+                let mut reading = spawn_blocking(move || {
+                    let mut read = vec![0; frames * FRAME.len()];
+                    theirs.read_exact(&mut read).map(|()| read)
+                });
+                // Whatever is left goes by wakes alone.
+                let read = poll_fn(|cx| {
+                    wire.begin_turn();
+                    let _ = wire.poll_out(cx).map(Result::unwrap).is_ready();
+                    wire.end_turn();
+                    Pin::new(&mut reading).poll(cx)
+                });
+                let read = timeout(Duration::from_secs(20), read).await.expect("all of it").unwrap().unwrap();
+                assert!(read == FRAME.repeat(frames), "{frames}: others");
+            };
+            runtime.block_on(runtime.spawn(Turns { connection })).unwrap();
+        }
+    }
+}

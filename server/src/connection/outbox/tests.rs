@@ -110,19 +110,17 @@ fn it_goes_before_whatever_is_written_next_and_before_the_end() {
 }
 
 #[test]
-fn it_goes_though_the_connection_has_ended_and_as_the_runtime_ends() {
+fn it_goes_when_the_runtime_ends() {
     let mut builder = Builder::new_multi_thread();
     let runtime = send_together(builder.worker_threads(1).enable_all()).build().unwrap();
-    let mut client = join(&runtime, async {
+    let (socket, mut client) = join(&runtime, async {
         let (mut socket, client) = pair();
         socket.write_all(b"last").await.unwrap();
-        client
+        (socket, client)
     });
     runtime.shutdown_timeout(Duration::from_secs(20));
-    let mut read = Vec::new();
-    client.set_nonblocking(false).unwrap();
-    client.read_to_end(&mut read).unwrap();
-    assert_eq!(read, b"last");
+    assert_eq!(arrived(&mut client), b"last");
+    drop(socket);
 }
 
 #[test]
@@ -153,6 +151,77 @@ fn without_outboxes_everything_goes_at_once() {
         drop(client);
         assert_eq!(socket.write(b"lost").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
     });
+}
+
+#[test]
+fn it_goes_though_the_thread_only_accepts() {
+    run(1, async {
+        let (mut socket, mut client) = pair();
+        socket.write_all(b"poke").await.unwrap();
+        let accepted = (0..TURNS).position(|_| {
+            end_turn();
+            !arrived(&mut client).is_empty()
+        });
+        assert!(accepted.is_some(), "still not sent");
+    });
+}
+
+#[test]
+fn it_goes_in_time_though_turns_are_long() {
+    run(1, async {
+        let (mut socket, mut client) = pair();
+        socket.write_all(b"poke").await.unwrap();
+        std::thread::sleep(PATIENCE);
+        (0..FEW_TURNS).for_each(|_| end_turn());
+        assert_eq!(arrived(&mut client), b"poke");
+    });
+}
+
+#[test]
+fn a_dropped_connection_is_closed_at_once() {
+    run(1, async {
+        let (mut socket, mut client) = pair();
+        socket.write_all(b"last").await.unwrap();
+        drop(socket);
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"last");
+    });
+}
+
+#[tokio::test]
+async fn a_client_that_has_reset_its_connection_does_not_make_the_end_fail() {
+    let (ours, theirs) = socket_pair().await;
+    SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+    let mut socket = Plain::new(Either::Left(ours));
+    drop(theirs);
+    // It has come.
+    assert_eq!(socket.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    socket.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_is_read_whole_in_whatever_pieces() {
+    let (ours, mut theirs) = socket_pair().await;
+    let sent: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
+    let copy = sent.clone();
+    let speaking = tokio::spawn(async move {
+        for piece in copy.chunks(1000) {
+            theirs.write_all(piece).await.unwrap();
+            yield_now().await;
+        }
+    });
+    let mut socket = Plain::new(Either::Left(ours));
+    let (mut read, mut piece) = (Vec::new(), vec![0; 3000]);
+    loop {
+        let room = 1 + read.len() % piece.len();
+        match socket.read(&mut piece[..room]).await.unwrap() {
+            0 => break,
+            length => read.extend_from_slice(&piece[..length]),
+        }
+    }
+    speaking.await.unwrap();
+    assert!(read == sent, "{} of {} bytes, or others", read.len(), sent.len());
 }
 
 /// What connection `n` says: in writes of all sizes, most of them small.
