@@ -61,10 +61,8 @@ struct Letter {
 thread_local! {
     /// This thread's place in [`ALL`]. `None` if nobody would empty it.
     static MINE: Cell<Option<u8>> = const { Cell::new(None) };
-    /// Turns that the first letter may go on waiting. It goes on to 0 when somebody has sent the letters before.
-    static LEFT: Cell<usize> = const { Cell::new(0) };
-    /// When the first letter was posted.
-    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Since when the first letter waits, and how many turns. It may stand here still when another thread has sent it.
+    static FIRST: Cell<Option<(Instant, usize)>> = const { Cell::new(None) };
 }
 
 /// Gives each thread of a runtime an outbox. Without that, everything is written at once.
@@ -82,14 +80,14 @@ pub(super) fn post(to: &Arc<Socket>, bytes: &[u8], waker: &Waker) -> bool {
     let Some(place) = MINE.get().filter(|_| bytes.len() <= SMALL) else { return false };
     let mut batch = ALL[usize::from(place)].0.lock();
     if batch.letters.is_empty() {
-        LEFT.set(TURNS);
-        SINCE.set(Some(Instant::now()));
+        FIRST.set(Some((Instant::now(), 0)));
     }
     to.posted(place, waker);
     batch.bytes.extend_from_slice(bytes);
     let end = batch.bytes.len();
     batch.letters.push(Letter { to: Arc::clone(to), end });
     if batch.letters.len() == LETTERS {
+        FIRST.set(None);
         batch.send();
     }
     true
@@ -115,10 +113,10 @@ impl<F: Future> Future for Turns<F> {
 
 /// Counts a turn. Also for whoever can keep a thread from resting without being a connection.
 pub(super) fn end_turn() {
-    let Some(left) = LEFT.get().checked_sub(1) else { return };
-    LEFT.set(left);
-    let is_late = || SINCE.get().is_some_and(|since| since.elapsed() >= PATIENCE);
-    if left == 0 || left.is_multiple_of(FEW_TURNS) && is_late() {
+    let Some((since, turns)) = FIRST.get() else { return };
+    let turns = turns + 1;
+    FIRST.set(Some((since, turns)));
+    if turns == TURNS || turns.is_multiple_of(FEW_TURNS) && since.elapsed() >= PATIENCE {
         send();
     }
 }
@@ -134,6 +132,7 @@ pub(super) fn settle(place: u8, is_there: impl FnOnce() -> bool) {
 /// Sends what this thread has.
 fn send() {
     if let Some(place) = MINE.get() {
+        FIRST.set(None);
         ALL[usize::from(place)].0.lock().send();
     }
 }

@@ -80,7 +80,7 @@ impl Plain {
             return Poll::Ready(Err(error));
         }
         while !rest.bytes.is_empty() {
-            let written = ready!(self.0.poll_send(&rest.bytes, cx))?;
+            let written = ready!(self.0.poll_send(&[IoSlice::new(&rest.bytes)], cx))?;
             rest.bytes.drain(..written);
         }
         rest.bytes = Vec::new();
@@ -136,17 +136,7 @@ impl Socket {
         with!(self.socket, socket => SockRef::from(socket).send(bytes))
     }
 
-    fn poll_send(&self, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(with!(self.socket, socket => socket.poll_write_ready(cx)))?;
-            match with!(self.socket, socket => socket.try_write(bytes)) {
-                Err(error) if is_passing(&error) => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
-    }
-
-    fn poll_send_parts(&self, parts: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_send(&self, parts: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             ready!(with!(self.socket, socket => socket.poll_write_ready(cx)))?;
             match with!(self.socket, socket => socket.try_write_vectored(parts)) {
@@ -186,7 +176,7 @@ impl AsyncWrite for Plain {
         match self.0.try_send(buf) {
             Err(error) if is_passing(&error) => {
                 drop(budget);
-                self.0.poll_send(buf, cx)
+                self.0.poll_send(&[IoSlice::new(buf)], cx)
             }
             sent => {
                 budget.made_progress();
@@ -201,7 +191,7 @@ impl AsyncWrite for Plain {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_settled(cx))?;
-        self.0.poll_send_parts(bufs, cx)
+        self.0.poll_send(bufs, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

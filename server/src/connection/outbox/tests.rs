@@ -17,11 +17,15 @@ use tokio_util::either::Either;
 
 use super::{super::plain::Plain, *};
 
-/// Runs a connection on a runtime whose threads have outboxes.
-fn run<T: Send + 'static>(threads: usize, connection: impl Future<Output = T> + Send + 'static) -> T {
+/// A runtime whose threads have outboxes.
+fn runtime(threads: usize) -> Runtime {
     let mut builder = Builder::new_multi_thread();
-    let runtime = send_together(builder.worker_threads(threads).enable_all()).build().unwrap();
-    join(&runtime, connection)
+    send_together(builder.worker_threads(threads).enable_all()).build().unwrap()
+}
+
+/// Runs a connection on such a runtime.
+fn run<T: Send + 'static>(threads: usize, connection: impl Future<Output = T> + Send + 'static) -> T {
+    join(&runtime(threads), connection)
 }
 
 fn join<T: Send + 'static>(runtime: &Runtime, connection: impl Future<Output = T> + Send + 'static) -> T {
@@ -111,8 +115,7 @@ fn it_goes_before_whatever_is_written_next_and_before_the_end() {
 
 #[test]
 fn it_goes_when_the_runtime_ends() {
-    let mut builder = Builder::new_multi_thread();
-    let runtime = send_together(builder.worker_threads(1).enable_all()).build().unwrap();
+    let runtime = runtime(1);
     let (socket, mut client) = join(&runtime, async {
         let (mut socket, client) = pair();
         socket.write_all(b"last").await.unwrap();
