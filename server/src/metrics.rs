@@ -49,96 +49,96 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Subscribe streams that are open now.
+    /// Open Subscribe streams.
     streams_open: Gauge,
-    /// Subscribe streams that were opened.
+    /// Subscribe streams opened.
     streams_opened: Counter,
-    /// Subscribe calls that were refused before they had a stream, by gRPC code.
+    /// Subscribe calls refused before a stream was opened, by gRPC code.
     subscribe_refused: By<RefusedCode>,
-    /// Subscribe calls that were refused since there were too many streams, by the bound that they ran into.
+    /// Subscribe calls refused because of a limit on streams, by limit.
     streams_over_limit: By<StreamLimit>,
-    /// Subscribe streams that ended, by reason: those that were opened, less those that are open.
+    /// Subscribe streams closed, by reason. Opened streams less closed ones are the open ones.
     streams_ended: By<StreamEnd>,
-    /// Streams that ended since nobody reads them, and wait for their client to see it.
+    /// Streams closed because the client stopped reading, whose client has not received the end yet.
     streams_stalled: Gauge,
-    /// Heartbeats that were sent.
+    /// Heartbeats sent.
     heartbeats: Counter,
-    /// Pokes that were accepted; repeats of an idempotency key don't count.
+    /// Pokes accepted, without repeats of an idempotency key.
     pokes_published: Counter,
-    /// Repeats of an idempotency key that were answered with the first position.
+    /// Publish calls that repeated an idempotency key and received the first position.
     pokes_duplicate: Counter,
-    /// Publish and EndInterest calls that were refused, by gRPC code.
+    /// Publish and EndInterest calls refused, by gRPC code.
     publish_refused: By<RefusedCode>,
-    /// Publish and EndInterest calls that came too fast, by the rate that they exceeded.
+    /// Publish and EndInterest calls refused because of a rate limit, by limit.
     rate_limited: By<RateLimit>,
-    /// Customers whose tokens were revoked, as far as that is remembered.
+    /// Customers whose revocation is remembered.
     customers_revoked: Gauge,
-    /// Bytes of requests that are being read, with what each takes by being open.
+    /// Bytes of requests being read, including a fixed cost for each.
     request_bytes: Gauge,
-    /// Seconds from a Publish call to its answer.
+    /// Seconds from a Publish call to its response.
     publish_seconds: Histogram,
-    /// Interests that were ended.
+    /// Interests ended.
     ends: Counter,
-    /// Pokes that were handed to a stream's connection.
+    /// Pokes handed to a stream's connection.
     pokes_delivered: BusyCounter,
-    /// Bytes of the pokes that were handed to a stream's connection.
+    /// Bytes of pokes handed to a stream's connection.
     bytes_delivered: BusyCounter,
-    /// Gaps that subscribers were told of, by reason.
+    /// Gaps sent to subscribers, by reason.
     gaps: By<GapReason>,
-    /// Interests that the registry holds, watched or retained.
+    /// Interests with a subscriber or a retained poke.
     topics: Gauge,
-    /// Pokes that are retained now.
+    /// Retained pokes.
     retained_pokes: Gauge,
-    /// Bytes of the pokes that are retained now.
+    /// Bytes of retained pokes.
     retained_bytes: Gauge,
-    /// Bytes of the ended interests that are kept now.
+    /// Bytes of remembered ended interests.
     ends_bytes: Gauge,
-    /// Idempotency keys that are kept now.
+    /// Remembered idempotency keys.
     idempotency_keys: Gauge,
-    /// Retained pokes that were let go, by the bound that they ran into.
+    /// Retained pokes deleted, by the limit that was reached.
     evicted: By<Evicted>,
-    /// Bytes of the process that are in memory.
+    /// Resident memory of the process, in bytes.
     memory_resident_bytes: Gauge,
-    /// Bytes from which on everything new is refused; 0 if there is no such bound.
+    /// Resident memory, in bytes, above which new calls are refused; 0 without such a limit.
     memory_bound_bytes: Gauge,
-    /// What was refused since memory was short.
+    /// Connections, streams and calls refused because memory was short.
     shed: By<Shed>,
-    /// Connections that are open now.
+    /// Open connections.
     connections_open: Gauge,
-    /// Connections that were accepted and served.
+    /// Connections accepted and served.
     connections_opened: Counter,
-    /// Connections that were closed right after accept, by reason.
+    /// Connections closed right after they were accepted, by reason.
     connections_refused: By<ConnectionRefused>,
-    /// Connections that ended, by reason.
+    /// Connections closed, by reason.
     connections_closed: By<ConnectionEnd>,
-    /// TLS handshakes that succeeded, by kind.
+    /// TLS handshakes completed, by kind.
     tls_handshakes: By<Handshake>,
-    /// TLS handshakes that failed, by reason; not those of clients that just left.
+    /// TLS handshakes failed, by reason, without those whose client only disconnected.
     tls_failures: By<TlsFailure>,
-    /// When the first certificate of the chain expires, in seconds since the UNIX epoch; 0 without TLS.
+    /// Time at which the first certificate of the chain expires, in seconds since the UNIX epoch; 0 without TLS.
     tls_certificate_expiry_seconds: Gauge,
-    /// Times that the certificate was replaced while the server ran.
+    /// Reloads of the TLS certificate.
     tls_reloads: Counter,
-    /// Times that a new certificate couldn't be used, so that the old one stayed.
+    /// Failed reloads of the TLS certificate; the old one stays in use.
     tls_reload_failed: Counter,
-    /// Times that the configuration was replaced while the server ran.
+    /// Reloads of the configuration.
     config_reloads: Counter,
-    /// Times that a new configuration couldn't be used, so that the old one stayed.
+    /// Failed reloads of the configuration; the old one stays in use.
     config_reload_failed: Counter,
-    /// Times that an issuer's keys were read, by how it went.
+    /// Fetches of an issuer's keys, by result.
     jwks_fetches: By<Fetch>,
-    /// Calls of accept that failed, by cause.
+    /// Failed calls of accept, by cause.
     accept_errors: By<AcceptError>,
-    /// 1 from the start of a drain, else 0.
+    /// 1 while the server drains, else 0.
     draining: Gauge,
 }
 
 labels! {
-    /// Why a stream ended.
+    /// Reason for which a stream was closed.
     StreamEnd, "reason" {
-        /// All its interests ended or were rejected for good.
+        /// Every interest ended or was finally rejected.
         Ok = "ok",
-        /// The client left, or its connection was lost.
+        /// The client cancelled it, or the connection was lost.
         Cancelled = "cancelled",
         /// The client didn't read.
         Stalled = "stalled",
@@ -158,31 +158,31 @@ labels! {
 }
 
 labels! {
-    /// How a fetch of an issuer's keys went.
+    /// Result of a fetch of an issuer's keys.
     Fetch, "result" {
-        /// The keys are known.
+        /// The keys were loaded.
         Ok = "ok",
-        /// Those that were known stay.
+        /// The fetch failed; known keys stay valid.
         Failed = "failed",
     }
 }
 
 labels! {
-    /// Which bound on streams was reached.
+    /// Limit on streams that was reached.
     StreamLimit, "of" {
-        /// That of the whole server.
+        /// The server's limit.
         Server = "server",
-        /// That of one connection.
+        /// The limit of one connection.
         Connection = "connection",
-        /// That of one address.
+        /// The limit of one address.
         Address = "address",
-        /// That of one customer.
+        /// The limit of one customer.
         Customer = "customer",
     }
 }
 
 labels! {
-    /// What is refused when memory is short.
+    /// Kind of request refused because memory is short.
     Shed, "what" {
         /// A new stream.
         Stream = "stream",
@@ -244,11 +244,11 @@ impl From<i32> for RefusedCode {
 }
 
 labels! {
-    /// Which rate was exceeded.
+    /// Rate limit that was exceeded.
     RateLimit, "of" {
-        /// That of one publisher.
+        /// The limit of one publisher.
         Publisher = "publisher",
-        /// That of the domain.
+        /// The limit of the domain.
         Domain = "domain",
     }
 }
@@ -263,9 +263,9 @@ impl From<Whose> for RateLimit {
 }
 
 labels! {
-    /// Why a subscriber was told of a gap.
+    /// Reason for a gap.
     GapReason, "reason" {
-        /// The position is of another history, garbled, or in the future.
+        /// The position is of another epoch, unreadable, or in the future.
         EpochChanged = "epoch_changed",
         /// The position is older than what is retained, or than what one Subscribe replays.
         Evicted = "evicted",
@@ -277,11 +277,11 @@ labels! {
 }
 
 labels! {
-    /// Which bound a retained poke ran into.
+    /// Limit because of which a retained poke was deleted.
     Evicted, "reason" {
         /// The retention window.
         Age = "age",
-        /// What one interest may retain, in count or in bytes.
+        /// The limit of one interest, in pokes or bytes.
         Interest = "interest",
         /// The byte budget of the whole server.
         Budget = "budget",
@@ -289,11 +289,11 @@ labels! {
 }
 
 labels! {
-    /// Why a connection was closed right after accept.
+    /// Reason for which a connection was closed right after it was accepted.
     ConnectionRefused, "reason" {
-        /// The server holds as many as it may.
+        /// The server has the maximum number of connections.
         Limit = "limit",
-        /// Its address has as many as one may have.
+        /// Its address has the maximum number of connections.
         Address = "address",
         /// The process is short of memory.
         Memory = "memory",
@@ -301,49 +301,49 @@ labels! {
 }
 
 labels! {
-    /// Why a connection ended.
+    /// Reason for which a connection was closed.
     ConnectionEnd, "reason" {
-        /// The client closed it, or it finished after it was retired.
+        /// The client closed it, or its last stream ended after a GOAWAY.
         Closed = "closed",
-        /// It sent no complete preface or request head in time.
+        /// It sent no complete preface or request header in time.
         Handshake = "handshake",
         /// Its TLS handshake failed.
         Tls = "tls",
-        /// No request was open for too long.
+        /// It had no open request for too long.
         Idle = "idle",
         /// The peer reset it, vanished, or left pings unanswered.
         Lost = "lost",
         /// The peer broke the protocol.
         Protocol = "protocol",
-        /// It sent more frames that move nothing than `limits.idle_frames` allows.
+        /// It sent more frames without progress than `limits.idle_frames` allows.
         Abuse = "abuse",
-        /// The server cut it: its streams were stalled, or a drain reached its deadline.
+        /// The server closed it: its streams were stalled, or a drain reached its deadline.
         Cut = "cut",
     }
 }
 
 labels! {
-    /// How a TLS handshake was done.
+    /// Kind of TLS handshake.
     Handshake, "kind" {
-        /// From nothing.
+        /// A full handshake.
         Full = "full",
-        /// By the ticket of an earlier connection, without a signature.
+        /// Resumed with a ticket of an earlier connection.
         Resumed = "resumed",
     }
 }
 
 labels! {
-    /// Why a TLS handshake failed.
+    /// Reason for which a TLS handshake failed.
     TlsFailure, "reason" {
-        /// The client spoke something else.
+        /// The client did not speak TLS.
         Plaintext = "plaintext",
-        /// It offered protocols, and neither HTTP/2 nor HTTP/1.1 was among them.
+        /// By ALPN it offered neither HTTP/2 nor HTTP/1.1.
         Protocol = "protocol",
-        /// It has no version or cipher in common with us.
+        /// It has no TLS version or cipher in common with the server.
         Incompatible = "incompatible",
-        /// Its certificate is missing or doesn't hold.
+        /// Its certificate is missing or invalid.
         Certificate = "certificate",
-        /// It refused us: most often it doesn't trust our certificate.
+        /// It refused the server, most often because it doesn't trust the certificate.
         Refused = "refused",
         /// It broke the protocol.
         Invalid = "invalid",
@@ -351,7 +351,7 @@ labels! {
 }
 
 labels! {
-    /// Why accept failed.
+    /// Cause for which accept failed.
     AcceptError, "cause" {
         /// The peer was gone before it was accepted.
         Aborted = "aborted",
@@ -435,7 +435,7 @@ mod tests {
     fn every_series_is_there_from_the_start_with_its_help() {
         let page = Metrics::new().render();
         for line in [
-            "# HELP poke_streams_open Subscribe streams that are open now.",
+            "# HELP poke_streams_open Open Subscribe streams.",
             "poke_streams_open 0",
             "poke_streams_ended_total{reason=\"stalled\"} 0",
             "poke_evicted_total{reason=\"budget\"} 0",

@@ -281,7 +281,7 @@ async fn a_customer_has_so_many_streams_wherever_they_come_from() {
     }
     let refused = refusal(&try_subscribe(&server, &issuer.token("alice"), &wants).await.unwrap_err());
     assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
-    assert_eq!(refused.message, "the customer has as many streams as one may have");
+    assert_eq!(refused.message, "the customer has reached the maximum number of streams");
     assert!(refused.retry.is_some());
     subscribe(&server, &bob, &wants).await;
     held.pop();

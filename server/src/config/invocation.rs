@@ -105,8 +105,9 @@ fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
     settings().iter().filter_map(|setting| given(setting.flag())).collect()
 }
 
-const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: clients move away, then it exits with 0. A second one stops \
-                       it at once, with 1. SIGHUP reads the configuration's domains, keys and rights again, and the certificate.";
+const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: it asks clients to move, closes the streams that are left, and \
+                       exits with 0. A second signal stops it at once, with exit code 1. SIGHUP reloads domains, keys, \
+                       rights and the certificate.";
 
 fn command() -> Command {
     let config = Arg::new("config")
@@ -114,39 +115,39 @@ fn command() -> Command {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .conflicts_with("dev")
-        .help(format!("The configuration, a TOML file. Also {VARIABLE_PREFIX}CONFIG"));
+        .help(format!("Configuration file (TOML) [env: {VARIABLE_PREFIX}CONFIG]"));
     let dev = Arg::new("dev")
         .long("dev")
         .action(ArgAction::SetTrue)
-        .help("Every domain open to everyone, on this machine alone; what holds without a file");
+        .help("Development mode: every domain open to everyone, on this machine only. The default without a file");
     let check = Arg::new("check-config")
         .long("check-config")
         .action(ArgAction::SetTrue)
         .conflicts_with("print-config")
-        .help("Report every mistake in the configuration, and exit: 0 without one, else 2");
+        .help("Report every mistake in the configuration and exit, with 0 if there is none, else with 2");
     let print = Arg::new("print-config")
         .long("print-config")
         .action(ArgAction::SetTrue)
-        .help("Print the configuration that holds, with comments, and exit");
+        .help("Print the effective configuration with comments, and exit");
     let ready = Arg::new("ready-file")
         .long("ready-file")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
-        .help("Write the addresses there, one a line, once the server is ready");
+        .help("Write the server's addresses to this file, one per line, once it is ready");
     let name = Arg::new("name")
         .value_name("NAME")
         .value_parser(key_name)
         .default_value("NAME")
-        .help("What the configuration calls its holder: letters, digits, _ and -");
-    let new = Command::new("new").about("Make a key: print it, this once, and its line for [keys]").arg(name);
+        .help("Name of the key's holder in the configuration: letters, digits, _ and -");
+    let new = Command::new("new").about("Make a key: print it, only this once, and the line for [keys]").arg(name);
     let key = Command::new("key").about("API keys of back ends").subcommand_required(true).subcommand(new);
     Command::new("poke-server")
         .subcommand(key)
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
         .version(env!("CARGO_PKG_VERSION"))
-        .about("The Multicast Poke server: small signals to every client with the same interest")
-        .after_help(format!("Every setting is a flag as well: see --help.\n{SIGNALS}"))
+        .about("The Multicast Poke server: delivers small signals to every subscriber of an interest")
+        .after_help(format!("Every setting can also be given as a flag: see --help.\n{SIGNALS}"))
         .after_long_help(SIGNALS)
         .args([config, dev, check, print, ready])
         .args(setting_flags())

@@ -141,19 +141,21 @@ impl Kind {
         match self {
             Self::InvalidDomain => Row::final_(InvalidArgument, "INVALID_DOMAIN", "the domain is malformed"),
             Self::InvalidFilter => Row::final_(InvalidArgument, "INVALID_FILTER", "the filter is malformed"),
-            Self::InvalidData => Row::final_(InvalidArgument, "INVALID_DATA", "the data can't be a poke's"),
-            Self::InvalidCustomer => {
-                Row::final_(InvalidArgument, "INVALID_CUSTOMER", "customer_id and AUDIENCE_CUSTOMER go together")
-            }
+            Self::InvalidData => Row::final_(InvalidArgument, "INVALID_DATA", "the data is not valid in a poke"),
+            Self::InvalidCustomer => Row::final_(
+                InvalidArgument,
+                "INVALID_CUSTOMER",
+                "customer_id must be set exactly if the audience is AUDIENCE_CUSTOMER",
+            ),
             Self::InvalidAudience => Row::final_(InvalidArgument, "INVALID_AUDIENCE", "the audience is unknown"),
             Self::InvalidIdempotencyKey => {
                 Row::final_(InvalidArgument, "INVALID_IDEMPOTENCY_KEY", "the idempotency_key is malformed")
             }
             Self::InvalidSubscriptions => {
-                Row::final_(InvalidArgument, "INVALID_SUBSCRIPTIONS", "subscriptions name no interest")
+                Row::final_(InvalidArgument, "INVALID_SUBSCRIPTIONS", "the subscriptions name no interest")
             }
             Self::InvalidRequest => {
-                Row::final_(InvalidArgument, "INVALID_REQUEST", "the request isn't a message of this contract")
+                Row::final_(InvalidArgument, "INVALID_REQUEST", "the request is not a valid message of poke.v1")
             }
             Self::TooManyInterests { limit } => Row::final_(
                 InvalidArgument,
@@ -163,21 +165,19 @@ impl Kind {
             Self::CredentialsRequired => Row::final_(
                 Unauthenticated,
                 "CREDENTIALS_REQUIRED",
-                "credentials are needed: send an API key or a token as `authorization: Bearer`",
+                "this call needs credentials: send an API key or a token as `authorization: Bearer`",
             ),
             Self::InvalidCredentials => Row::final_(
                 Unauthenticated,
                 "INVALID_CREDENTIALS",
-                "the key or token in `authorization` isn't one that this server accepts",
+                "this server doesn't accept the key or token in `authorization`",
             ),
             Self::TokenExpired => Row::final_(Unauthenticated, "TOKEN_EXPIRED", "the token has expired"),
-            Self::TokenRevoked => {
-                Row::final_(Unauthenticated, "TOKEN_REVOKED", "the token was revoked: a new one is needed")
-            }
+            Self::TokenRevoked => Row::final_(Unauthenticated, "TOKEN_REVOKED", "the token was revoked: get a new one"),
             Self::KeysUnavailable { retry } => Row::retried(
                 Unavailable,
                 "KEYS_UNAVAILABLE",
-                "the token can't be checked just now: its issuer's key isn't known here",
+                "the token can't be checked now, because the server doesn't have its issuer's key yet",
                 retry,
             ),
             Self::NoPublishers => Row::final_(
@@ -188,7 +188,7 @@ impl Kind {
             Self::NotAPublisher => Row::final_(
                 PermissionDenied,
                 "NOT_A_PUBLISHER",
-                "these credentials aren't on the domain's list of publishers with the right to do this",
+                "these credentials have no right to do this in this domain",
             ),
             Self::NotGranted => {
                 Row::final_(PermissionDenied, "NOT_GRANTED", "these credentials don't grant this interest")
@@ -196,9 +196,11 @@ impl Kind {
             Self::NotAnAdmin => {
                 Row::final_(PermissionDenied, "NOT_AN_ADMIN", "these credentials give no right to administer")
             }
-            Self::CustomerRequired => {
-                Row::final_(Unauthenticated, "CUSTOMER_REQUIRED", "AUDIENCE_CUSTOMER needs a verified customer")
-            }
+            Self::CustomerRequired => Row::final_(
+                Unauthenticated,
+                "CUSTOMER_REQUIRED",
+                "AUDIENCE_CUSTOMER needs a token that names the customer",
+            ),
             Self::UnknownDomain => {
                 Row::final_(NotFound, "UNKNOWN_DOMAIN", "the domain isn't configured on this server")
             }
@@ -226,34 +228,38 @@ impl Kind {
                 reason: "RATE_LIMITED",
                 message: match whose {
                     Whose::Publisher => format!("too fast: one publisher may send {limit} a second to this domain"),
-                    Whose::Domain => format!("too fast: this domain takes {limit} a second"),
+                    Whose::Domain => {
+                        format!("too fast: all publishers together may send {limit} a second to this domain")
+                    }
                 }
                 .into(),
                 retry: Some(wait.max(PAUSE)),
             },
             Self::TooManyStreams { of } => {
                 let message = match of {
-                    StreamLimit::Server => "the server holds as many streams as it may",
-                    StreamLimit::Connection => "the connection has as many streams as one may have",
-                    StreamLimit::Address => "the client's address has as many streams as one may have",
-                    StreamLimit::Customer => "the customer has as many streams as one may have",
+                    StreamLimit::Server => "the server has reached its maximum number of streams",
+                    StreamLimit::Connection => "the connection has reached its maximum number of streams",
+                    StreamLimit::Address => "the client's address has reached its maximum number of streams",
+                    StreamLimit::Customer => "the customer has reached the maximum number of streams",
                 };
                 Row::retried(ResourceExhausted, "TOO_MANY_STREAMS", message, LATER)
             }
-            Self::Overloaded => {
-                Row::retried(ResourceExhausted, "OVERLOADED", "the server has no memory to spare just now", SOON)
-            }
+            Self::Overloaded => Row::retried(ResourceExhausted, "OVERLOADED", "the server is short of memory", SOON),
             Self::ClientStalled => Row::retried(Aborted, "CLIENT_STALLED", "the client didn't read for too long", SOON),
-            Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is going away", SOON),
+            Self::ShuttingDown => Row::retried(Unavailable, "SHUTTING_DOWN", "the server is shutting down", SOON),
             Self::MaxAge => Row::retried(Unavailable, "MAX_AGE", "the stream has reached its maximum age", SOON),
             Self::BackplaneUnavailable { retry } => {
-                Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "nothing can be stored just now", retry)
+                Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "the server can't store anything now", retry)
             }
             Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call has passed"),
-            Self::UnknownMethod => {
-                Row::final_(Unimplemented, "UNKNOWN_METHOD", "no such method, or an encoding that isn't spoken here")
+            Self::UnknownMethod => Row::final_(
+                Unimplemented,
+                "UNKNOWN_METHOD",
+                "no such method, or an encoding that the server doesn't support",
+            ),
+            Self::Internal => {
+                Row::final_(Internal, "INTERNAL", "an internal error of the server; its log has the details")
             }
-            Self::Internal => Row::final_(Internal, "INTERNAL", "a fault of the server, which its log describes"),
         }
     }
 

@@ -26,32 +26,32 @@ Examples:
   poke bench --rate 0 --publishers 16 --json         as fast as it goes
 ";
 
-/// Publishes and subscribes under load, and measures
+/// Puts load on a server and measures throughput and latency
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Streams that listen
+    /// Number of subscribers
     #[arg(long, short = 's', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     subscribers: u32,
-    /// Calls in flight
+    /// Number of publish calls in flight
     #[arg(long, short = 'p', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     publishers: u32,
-    /// Interests that pokes and subscribers are spread over
+    /// Number of interests among which pokes and subscribers are divided
     #[arg(long, short = 'i', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     interests: u32,
-    /// Bytes of each poke's data
+    /// Size of each poke's data, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=131_072))]
     size: u32,
-    /// Pokes a second, of all publishers together; 0 is as many as they can
+    /// Pokes per second of all publishers together; 0 means as many as possible
     #[arg(long, short = 'r', value_name = "N", default_value_t = 100.0, value_parser = rate)]
     rate: f64,
-    /// For how long
+    /// Duration of the measurement
     #[arg(long, short = 'd', value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     duration: Duration,
-    /// Subscribers that share a connection
+    /// Number of subscribers on each connection
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     streams_per_connection: u32,
-    /// The domain to use; the filters are new in each run
+    /// Domain to use; each run takes new filters
     #[arg(long, value_name = "DOMAIN", default_value = "BENCH")]
     domain: String,
 }

@@ -13,23 +13,23 @@ Examples:
   poke end MATCH final '{\"score\":\"2:1\"}'
 ";
 
-/// Tells all subscribers of an interest that there is no more
+/// Ends an interest: tells its subscribers that no more pokes will come
 ///
-/// It is idempotent: the first end's data wins, and repeats answer with the first position. After it, nothing can be
-/// published to the interest for the server's retention window.
+/// Ending an interest again changes nothing: the data of the first call counts, and the position of the first end is
+/// printed. The server refuses further pokes to the interest for its retention window.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The kind of data, for example PLAYLIST
+    /// Domain: the kind of data, for example PLAYLIST
     domain: String,
-    /// Which one of its kind, for example a playlist's id
+    /// Filter: which item of that kind, for example a playlist's id
     filter: String,
     #[command(flatten)]
     source: Source,
-    /// For this customer only
+    /// Send to this customer only
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// How long to try
+    /// Time for which the command retries
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     timeout: Duration,
 }

@@ -21,10 +21,10 @@ pub(crate) const MOST: u64 = 1024 * 1024;
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct Source {
-    /// JSON if it is valid JSON, else a string; `-` is standard input; without it the data is undefined
+    /// Data: JSON if it is valid JSON, else a string; `-` reads standard input; undefined if absent
     #[arg(value_name = "DATA", allow_negative_numbers = true, help_heading = None, conflicts_with = "file")]
     data: Option<String>,
-    /// Take the data from a file; `-` is standard input. One line end at its end doesn't count
+    /// Read the data from a file (`-`: standard input), without the line break at its end
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub(crate) struct Source {
 /// How text becomes data.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Reading {
-    /// The data is a string, even if it looks like JSON
+    /// Send the data as a string, even if it looks like JSON
     #[arg(long)]
     string: bool,
-    /// The data must be JSON, and is refused if it isn't
+    /// Fail if the data is not valid JSON
     #[arg(long, conflicts_with = "string")]
     data_json: bool,
 }

@@ -58,7 +58,7 @@ Examples:
   poke status --json
 ";
 
-/// Sends small signals to every client with the same interest, and listens to them
+/// Publishes pokes, subscribes to them, and shows the state of a Multicast Poke server
 #[derive(Debug, Parser)]
 #[command(name = "poke", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 struct Cli {
@@ -73,19 +73,19 @@ struct Cli {
 struct Shared {
     #[command(flatten)]
     connection: Connection,
-    /// Keep trying while the server can't be reached, instead of failing at once
+    /// Retry while the server can't be reached, instead of failing at once
     #[arg(long, global = true, help_heading = "Connection")]
     wait: bool,
-    /// Text for people, or JSON: one object a line
+    /// Output format: text, or JSON with one object per line
     #[arg(long, short, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     output: Format,
     /// The same as --output json
     #[arg(long, global = true, conflicts_with = "output", help_heading = "Output")]
     json: bool,
-    /// When to colour; NO_COLOR is honoured
+    /// When to use colours; NO_COLOR turns them off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     color: ColorChoice,
-    /// No notes on standard error; errors stay
+    /// Print no notes on standard error, only errors
     #[arg(long, short, global = true, help_heading = "Output")]
     quiet: bool,
 }

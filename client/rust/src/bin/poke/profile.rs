@@ -29,13 +29,13 @@ pub(crate) struct Connection {
     /// The server: http://HOST:PORT, https://HOST or unix:///PATH [env: POKE_URL] [default: http://127.0.0.1:8080]
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
-    /// A named profile of the profile file [env: POKE_PROFILE]
+    /// Name of a profile in the profile file [env: POKE_PROFILE]
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// API key or JWT; others on this machine can see it, so prefer the environment or a file [env: POKE_TOKEN]
+    /// API key or JWT. Other users of this machine can see it: prefer the environment or a file [env: POKE_TOKEN]
     #[arg(long, global = true, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
-    /// A file that holds the token
+    /// File that contains the token
     #[arg(long, global = true, value_name = "PATH")]
     token_file: Option<PathBuf>,
     #[command(flatten)]

@@ -23,32 +23,33 @@ Examples:
   echo '{\"domain\":\"PLAYLIST\",\"filter\":\"1\",\"data\":\"Updated\"}' | poke publish --lines
 ";
 
-/// Sends a poke to everyone who holds its interest
+/// Publishes a poke to every subscriber of its interest
 ///
-/// It prints the poke's position, how many streams held the interest on the answering server, and whether the key had
-/// been used before. It is tried again under one key until the server answers or the time is up, and sent once.
+/// Prints the poke's position, the number of streams with the interest on the server that responded, and whether the key
+/// had been used before. Retries with the same key until the server responds or the timeout is over, so that
+/// subscribers receive the poke once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The kind of data, for example PLAYLIST
+    /// Domain: the kind of data, for example PLAYLIST
     #[arg(required_unless_present = "lines", requires = "filter")]
     domain: Option<String>,
-    /// Which one of its kind, for example a playlist's id
+    /// Filter: which item of that kind, for example a playlist's id
     #[arg(required_unless_present = "lines")]
     filter: Option<String>,
     #[command(flatten)]
     source: Source,
-    /// One poke for each line of standard input or of --file, in order, up to the first that fails. With DOMAIN and
-    /// FILTER a line is the data; without, it is {"domain":…,"filter":…,"data":…,"idempotencyKey":…,"customerId":…}
+    /// Publish one poke per line of standard input or of --file, in order, until one fails. With DOMAIN and
+    /// FILTER each line is the data; without them each line is {"domain":…,"filter":…,"data":…,"idempotencyKey":…,"customerId":…}
     #[arg(long, conflicts_with_all = ["data", "key"], help_heading = "Data")]
     lines: bool,
-    /// Makes repeats safe: a second poke with the same key isn't delivered again
+    /// Idempotency key: the server delivers only the first poke with this key
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// For this customer only
+    /// Send to this customer only
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// How long to try, for each poke
+    /// Time for which each poke is retried
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]
     timeout: Duration,
 }

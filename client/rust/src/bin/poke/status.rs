@@ -28,10 +28,10 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Ask whether the server takes subscriptions in this domain
+    /// Also check that the server accepts subscriptions in this domain
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
-    /// How long to wait for an answer
+    /// Time to wait for a response
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "5s")]
     timeout: Duration,
 }

@@ -37,34 +37,34 @@ Examples:
   poke subscribe PLAYLIST playlist-id --json | jq -c .position   positions that --after takes
 ";
 
-/// Listens to interests and prints their pokes
+/// Subscribes to interests and prints their pokes
 ///
-/// It connects again by itself and resumes where it was: every poke is printed, or a gap says that some are lost. It ends
-/// when all interests have ended (exit code 6) or are refused (3), on Ctrl-C, and as --count and --timeout say.
+/// Reconnects by itself and resumes from its last position: it prints every poke, or a gap if pokes were lost. It exits
+/// when all interests have ended (exit code 6) or were refused (3), on Ctrl-C, and after --count or --timeout.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The kind of data, for example PLAYLIST
+    /// Domain: the kind of data, for example PLAYLIST
     domain: String,
-    /// Which ones of their kind, for example ids of playlists
+    /// Filters: which items of that kind, for example ids of playlists
     #[arg(required = true, value_name = "FILTER")]
     filters: Vec<String>,
-    /// Print each event's position too; --after takes it. (JSON always has it)
+    /// Print the position of each event, for use with --after (JSON output always has it)
     #[arg(long, help_heading = "Output")]
     positions: bool,
-    /// Stop after this many pokes
+    /// Exit after this many pokes
     #[arg(long, short = 'n', value_name = "N", value_parser = count)]
     count: Option<u64>,
-    /// Stop after this time: with --count, exit code 5 says that fewer pokes came
+    /// Exit after this time; with --count, the exit code is 5 if fewer pokes came
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     /// Start with the newest poke that the server retains
     #[arg(long, conflicts_with = "after")]
     latest: bool,
-    /// Start with everything after a position that the server retains; also as JSON, {"epoch":…,"sequence":…}
+    /// Start after this position, as far as the server retains it; also as JSON, {"epoch":…,"sequence":…}
     #[arg(long, value_name = "EPOCH:SEQ", value_parser = position)]
     after: Option<Position>,
-    /// Pokes for the customer whom the token names, instead of those for everyone
+    /// Receive pokes to the customer that the token names, instead of pokes to everyone
     #[arg(long)]
     customer: bool,
 }

@@ -37,14 +37,14 @@ Examples:
 
 /// Make a token for development
 ///
-/// Whoever has the key can make any token: it is for servers that nobody depends on. In production tokens come from the
-/// issuer that your users sign in with.
+/// Anyone with the key can make any token, so use it only for servers that nobody depends on. In production, tokens come
+/// from the issuer that your users sign in with.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Whom it is for, the claim `sub`
+    /// Customer for whom the token is, the claim `sub`
     subject: String,
-    /// When it expires
+    /// Lifetime of the token
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1h")]
     expires: Duration,
     /// The claim `iss`
@@ -53,16 +53,16 @@ pub(crate) struct Args {
     /// The claim `aud`
     #[arg(long, value_name = "NAME", default_value = "poke")]
     audience: String,
-    /// An interest that it may listen to, where the domain's subscribers are "grant"
+    /// Interest that the token grants, for domains with subscribers = "grant"
     #[arg(long, value_name = "DOMAIN/FILTER", value_parser = interest)]
     grant: Vec<(String, String)>,
-    /// A prefix of interests that it may listen to
+    /// Prefix of the filters that the token grants
     #[arg(long, value_name = "DOMAIN/PREFIX", value_parser = interest)]
     grant_prefix: Vec<(String, String)>,
-    /// A further claim, a string
+    /// Additional claim with a string value
     #[arg(long, value_name = "NAME=VALUE", value_parser = claim)]
     claim: Vec<(String, String)>,
-    /// The private key, made if it isn't there
+    /// File of the private key; it is created if it doesn't exist
     #[arg(long, value_name = "PATH", default_value = "poke-dev.key")]
     key: PathBuf,
 }
