@@ -6,7 +6,7 @@ use http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::{TlsProblem, http_answer::HttpAnswer};
+use crate::{Rejected, TlsProblem, event::TOO_MANY_INTERESTS, http_answer::HttpAnswer};
 
 /// The `domain` of `google.rpc.ErrorInfo` in every error that the server itself raises.
 const ERROR_DOMAIN: &str = "poke.v1";
@@ -46,8 +46,6 @@ pub enum ErrorKind {
     Protocol,
     /// The subscription is over.
     Closed,
-    /// The subscription holds as many interests as the server accepts.
-    TooManyInterests,
 }
 
 /// What a status of the server said.
@@ -57,6 +55,8 @@ struct Answer {
     message: String,
     reason: Option<String>,
     retry_after: Option<Duration>,
+    /// The number of interests that a stream may have, if there were too many.
+    interest_limit: Option<usize>,
 }
 
 impl Error {
@@ -104,6 +104,20 @@ impl Error {
         self.http.as_ref()?.server()
     }
 
+    /// The final rejection of an interest that nobody has handled.
+    pub(crate) fn refused(rejected: &Rejected) -> Self {
+        let Rejected { interest, code, reason, message, .. } = rejected;
+        let message = format!("{}/{}: {message}", interest.domain.escape_debug(), interest.filter.escape_debug());
+        let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
+        let answer = Answer { code: *code, message, reason, retry_after: None, interest_limit: None };
+        Self { status: Some(Box::new(answer)), ..Self::new(ErrorKind::Refused) }
+    }
+
+    /// How many interests the server accepts on a stream, if it has refused a Subscribe with more.
+    pub(crate) fn interest_limit(&self) -> Option<usize> {
+        self.status.as_ref()?.interest_limit
+    }
+
     /// When the server asks to come back, at the earliest.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -122,7 +136,6 @@ impl fmt::Display for Error {
             ErrorKind::Token => "no token",
             ErrorKind::Protocol => "the server doesn't speak this protocol",
             ErrorKind::Closed => "the subscription is over",
-            ErrorKind::TooManyInterests => "the subscription holds as many interests as the server accepts",
         })?;
         if let Some(problem) = &self.tls {
             return write!(f, ": {problem}");
@@ -221,10 +234,12 @@ impl From<Status> for Failure {
             Remedy::Retry | Remedy::RetryAtOnce => ErrorKind::Unavailable,
             Remedy::RefreshToken | Remedy::GiveUp => ErrorKind::Refused,
         };
+        let info = status.get_details_error_info();
         let answer = Answer {
             code: status.code(),
             message: status.message().to_owned(),
-            reason: status.get_details_error_info().map(|info| info.reason),
+            interest_limit: info.as_ref().and_then(interest_limit),
+            reason: info.map(|info| info.reason),
             retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay).map(bounded),
         };
         let error = Error {
@@ -236,6 +251,11 @@ impl From<Status> for Failure {
         };
         Self { error, remedy }
     }
+}
+
+/// The number of interests that the server accepts, in an error because of more.
+fn interest_limit(info: &tonic_types::ErrorInfo) -> Option<usize> {
+    info.metadata.get("limit").filter(|_| info.reason == TOO_MANY_INTERESTS)?.parse().ok()
 }
 
 /// For calls to other services over [`Client::channel`](crate::Client::channel).

@@ -1,6 +1,12 @@
 //! What a subscription tells its user.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use poke_proto::{Data, DataError};
 use tonic::Code;
@@ -149,7 +155,48 @@ pub struct Rejected {
     pub message: String,
     /// True: the client gives the interest up. False: it asks again by itself.
     pub is_final: bool,
+    pub(crate) handled: Handled,
 }
+
+/// Whether the program deals with a rejection. All clones of an event share it, and it doesn't count in comparisons.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handled(Arc<AtomicBool>);
+
+impl PartialEq for Handled {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Handled {}
+
+impl Rejected {
+    /// Says that the program deals with this rejection. Otherwise a final one is the error with which the subscription
+    /// ends once no interest is left, so that it can't be overlooked.
+    pub fn mark_handled(&self) {
+        // No other memory depends on it.
+        self.handled.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_handled(&self) -> bool {
+        self.handled.0.load(Ordering::Relaxed)
+    }
+
+    /// The client's own: a stream has no room for the interest.
+    pub(crate) fn over_limit(interest: Interest, limit: usize) -> Self {
+        Self {
+            interest,
+            code: Code::InvalidArgument,
+            reason: TOO_MANY_INTERESTS.to_owned(),
+            message: format!("over the limit of {limit} interests of a stream; it is asked for when there is room"),
+            is_final: false,
+            handled: Handled::default(),
+        }
+    }
+}
+
+/// The reason of a refusal because of the number of interests, from the table of errors in poke.proto.
+pub(crate) const TOO_MANY_INTERESTS: &str = "TOO_MANY_INTERESTS";
 
 /// An interest is live.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,8 @@ const MAX_DOUBLINGS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) id: CallId,
+    /// The number of interests that it was asked for.
+    pub(super) asked: usize,
     /// What it was asked for, less what is over.
     pub(super) carried: BTreeMap<Interest, Generation>,
     /// What it has not answered yet, the gap included if it has said that one comes, and somebody waits for.
@@ -61,6 +63,7 @@ impl Call {
     pub(super) fn new(id: CallId, carried: BTreeMap<Interest, Generation>, now: Moment) -> Self {
         Self {
             id,
+            asked: carried.len(),
             pending: carried.keys().cloned().collect(),
             carried,
             reconnect_spread: None,

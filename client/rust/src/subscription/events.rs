@@ -18,12 +18,12 @@ impl State {
             self.backoff.reset();
         }
         match message {
-            Message::Welcome { connected, reconnect_spread } => self.on_welcome(id, connected, reconnect_spread),
+            Message::Welcome { connected, reconnect_spread } => self.on_welcome(now, id, connected, reconnect_spread),
             Message::Subscribed(live) => self.on_subscribed(now, id, live),
             Message::Rejected { rejected, retry_delay } => self.on_rejected(now, id, rejected, retry_delay),
             Message::Poke(poke) => self.on_poke(id, poke),
             Message::Gap(gap) => self.on_gap(id, &gap),
-            Message::Ended(ended) => self.on_ended(id, ended),
+            Message::Ended(ended) => self.on_ended(now, id, ended),
             Message::Heartbeat { checkpoints } => {
                 if was_in_time {
                     self.patience = Patience::default();
@@ -36,13 +36,17 @@ impl State {
         self.switch_over();
     }
 
-    fn on_welcome(&mut self, id: CallId, connected: Connected, reconnect_spread: Duration) {
+    fn on_welcome(&mut self, now: Moment, id: CallId, connected: Connected, reconnect_spread: Duration) {
         self.retried_at_once = false;
-        self.limits = Some(connected.limits);
+        let limit = connected.limits.max_interests;
         if let Some(call) = self.call(id) {
             call.welcome(connected.heartbeat_interval, reconnect_spread);
         }
         self.tell(Event::Connected(connected));
+        if limit > 0 {
+            self.interests.set_limit(limit);
+            self.admit(now);
+        }
     }
 
     fn on_subscribed(&mut self, now: Moment, id: CallId, live: Live) {
@@ -73,11 +77,15 @@ impl State {
         if !self.interests.heeds(id, &interest) {
             return;
         }
-        self.tell(Event::Rejected(Rejected { interest: interest.clone(), ..rejected }));
+        let rejected = Rejected { interest: interest.clone(), ..rejected };
+        self.tell(Event::Rejected(rejected.clone()));
         match retry_delay {
             // Half as much again at random, so that the refused don't come back in one instant.
             Some(delay) => self.interests.postpone(&interest, now + delay + (self.dice)(delay / 2)),
-            None => self.finish(&interest),
+            None => {
+                self.keep_refusal(rejected);
+                self.finish(now, &interest);
+            }
         }
     }
 
@@ -110,11 +118,11 @@ impl State {
     }
 
     /// An end always counts: its position can lie before one that a checkpoint has raised.
-    fn on_ended(&mut self, id: CallId, ended: Ended) {
+    fn on_ended(&mut self, now: Moment, id: CallId, ended: Ended) {
         if self.interests.heeds(id, &ended.interest) {
             let interest = ended.interest.clone();
             self.tell(Event::Ended(ended));
-            self.finish(&interest);
+            self.finish(now, &interest);
         }
     }
 
@@ -139,14 +147,16 @@ impl State {
         }
     }
 
-    /// There is no more of this interest. With the last one the subscription is over.
-    fn finish(&mut self, interest: &Interest) {
+    /// There is no more of this interest, and room for another one. With the last one the subscription is over.
+    fn finish(&mut self, now: Moment, interest: &Interest) {
         self.interests.finish(interest);
         for call in self.calls_mut() {
             call.forgo(interest);
         }
         if self.interests.is_empty() {
             self.stop();
+        } else {
+            self.admit(now);
         }
     }
 

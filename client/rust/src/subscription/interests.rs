@@ -7,11 +7,26 @@ use poke_proto::v1::{self, Latest, subscription::Start as WireStart};
 use super::{call::CallId, positions::Positions};
 use crate::{Interest, Live, Outcome, Position, Start, Want, clock::Moment};
 
+/// The number of interests that one call may carry, until a server has said its own: every server accepts as many.
+const ASSUMED_LIMIT: usize = 100;
+
 /// All interests that somebody holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Interests {
     entries: BTreeMap<Interest, Entry>,
     newest: Generation,
+    /// How many of them a call may carry: the first of those that are held, in the order in which they were added.
+    limit: usize,
+    /// A server has said the limit.
+    limit_is_known: bool,
+    /// The number of interests over the limit.
+    surplus: usize,
+}
+
+impl Default for Interests {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), newest: 0, limit: ASSUMED_LIMIT, limit_is_known: false, surplus: 0 }
+    }
 }
 
 /// Tells an interest that was removed and added again from what it was before.
@@ -34,6 +49,10 @@ struct Entry {
     owes_gap: bool,
     /// Refused until then.
     retry_at: Option<Moment>,
+    /// It is within the limit, so that calls carry it.
+    is_admitted: bool,
+    /// The user has been told that it is over the limit.
+    is_turned_away: bool,
 }
 
 /// How an interest became live on a call.
@@ -60,6 +79,8 @@ impl Entry {
             awaits_gap: false,
             owes_gap: false,
             retry_at: None,
+            is_admitted: true,
+            is_turned_away: false,
         }
     }
 
@@ -105,12 +126,41 @@ impl Interests {
         self.entries.remove(interest);
     }
 
-    pub(super) fn contains(&self, interest: &Interest) -> bool {
-        self.entries.contains_key(interest)
+    /// The number of interests that one call may carry.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// A server has said how many interests a call may carry.
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.limit_is_known = true;
+    }
+
+    /// Admits the interests that were added first, as many as the limit allows. The others have no owner until there is
+    /// room, but keep what is known of them. Returns those whose user has to be told so.
+    pub(super) fn admit(&mut self) -> Vec<Interest> {
+        let surplus = self.entries.len().saturating_sub(self.limit);
+        if surplus == 0 && self.surplus == 0 {
+            return Vec::new();
+        }
+        self.surplus = surplus;
+        let mut in_order: Vec<_> = self.entries.iter_mut().collect();
+        in_order.sort_unstable_by_key(|(_, entry)| entry.generation);
+        let mut turned_away = Vec::new();
+        for (place, (interest, entry)) in in_order.into_iter().enumerate() {
+            entry.is_admitted = place < self.limit;
+            if entry.is_admitted {
+                entry.is_turned_away = false;
+                continue;
+            }
+            entry.owner = None;
+            entry.awaits_gap = false;
+            if self.limit_is_known && !std::mem::replace(&mut entry.is_turned_away, true) {
+                turned_away.push(interest.clone());
+            }
+        }
+        turned_away
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,17 +169,17 @@ impl Interests {
 
     /// When there is something to ask for.
     pub(super) fn due(&self) -> Option<Moment> {
-        self.entries.values().map(|entry| entry.retry_at.unwrap_or_default()).min()
+        self.admitted().map(|(_, entry)| entry.retry_at.unwrap_or_default()).min()
     }
 
     /// When a refused interest may be asked for again.
     pub(super) fn next_retry(&self) -> Option<Moment> {
-        self.entries.values().filter_map(|entry| entry.retry_at).min()
+        self.admitted().filter_map(|(_, entry)| entry.retry_at).min()
     }
 
     /// Whether a call that carries these carries what should be live. What is refused for a while isn't missed.
     pub(super) fn equal(&self, carried: &BTreeMap<Interest, Generation>) -> bool {
-        let wanted = self.entries.iter().filter(|(_, entry)| entry.retry_at.is_none());
+        let wanted = self.admitted().filter(|(_, entry)| entry.retry_at.is_none());
         wanted.map(|(interest, entry)| (interest, &entry.generation)).eq(carried)
     }
 
@@ -137,7 +187,8 @@ impl Interests {
     pub(super) fn request(&mut self, now: Moment) -> (v1::SubscribeRequest, BTreeMap<Interest, Generation>) {
         let mut request = v1::SubscribeRequest::default();
         let mut carried = BTreeMap::new();
-        let due = self.entries.iter_mut().filter(|(_, entry)| entry.retry_at.is_none_or(|at| at <= now));
+        let is_due = |entry: &Entry| entry.is_admitted && entry.retry_at.is_none_or(|at| at <= now);
+        let due = self.entries.iter_mut().filter(|(_, entry)| is_due(entry));
         for (interest, entry) in due {
             entry.retry_at = None;
             let start = match &entry.start {
@@ -155,7 +206,7 @@ impl Interests {
     /// more, or a newer call delivers it.
     pub(super) fn subscribed(&mut self, call: CallId, generation: Generation, live: &Live) -> Option<Beginning> {
         let entry = self.entries.get_mut(&live.interest)?;
-        if entry.generation != generation || !entry.heeds(call) {
+        if entry.generation != generation || !entry.is_admitted || !entry.heeds(call) {
             return None;
         }
         let is_news = entry.owner.replace(call).is_none();
@@ -256,6 +307,10 @@ impl Interests {
         let known =
             self.entries.iter().filter_map(|(interest, entry)| Some((interest.clone(), entry.handed_out.clone()?)));
         known.collect()
+    }
+
+    fn admitted(&self) -> impl Iterator<Item = (&Interest, &Entry)> {
+        self.entries.iter().filter(|(_, entry)| entry.is_admitted)
     }
 
     fn owned(&mut self, call: CallId, interest: &Interest) -> Option<&mut Entry> {

@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use poke_proto::v1::{self, subscribe_response::Event as Wire};
 
-use crate::{Connected, Ended, GapReason, Interest, Limits, Live, Outcome, Poke, Position, Rejected, error::bounded};
+use crate::{
+    Connected, Ended, GapReason, Interest, Limits, Live, Outcome, Poke, Position, Rejected, error::bounded,
+    event::Handled,
+};
 
 /// What a server without a heartbeat interval is taken to have.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(20);
@@ -118,6 +121,7 @@ fn from_rejected(rejected: v1::Rejected) -> Result<Message, Incomplete> {
         reason: rejected.reason,
         message: rejected.message,
         is_final: retry_delay.is_none(),
+        handled: Handled::default(),
     };
     Ok(Message::Rejected { rejected, retry_delay })
 }

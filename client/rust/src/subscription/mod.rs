@@ -33,8 +33,9 @@ use crate::{Client, Error, Event, Interest, Want, backoff::uniform, clock::Clock
 
 /// The events of a set of interests, as a [`Stream`] of `Result<Event, Error>`.
 ///
-/// It doesn't end for reasons that pass. It ends with `None` once every interest has ended or was finally rejected, or
-/// after one error that no retry can heal. While nobody reads it, the server is made to wait. Dropping it cancels the
+/// It doesn't end for reasons that pass. It ends with `None` once every interest has ended, or after one error: one that
+/// no retry can heal, or the first final rejection that the program hasn't [marked as
+/// handled](crate::Rejected::mark_handled), once no interest is left. While nobody reads it, the server is made to wait. Dropping it cancels the
 /// call at once.
 #[derive(Debug)]
 #[must_use = "dropping it ends the subscription"]
@@ -112,10 +113,10 @@ impl Control {
     /// Adds an interest. Interests are counted: one that two parts of a program add is delivered once, and stays until
     /// it has been removed twice. It starts as the first of them said.
     ///
-    /// Changes within 50 ms are sent together, and at most once a second. Nothing that is live is interrupted.
+    /// Changes within 50 ms are sent together, and at most once a second. Nothing that is live is interrupted. An
+    /// interest over the server's limit is [rejected](crate::Rejected) for now, and asked for as soon as there is room.
     ///
     /// # Errors
-    /// [`ErrorKind::TooManyInterests`](crate::ErrorKind::TooManyInterests) when the server accepts no more, and
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) when the subscription is over.
     pub fn add(&self, want: impl Into<Want>) -> Result<(), Error> {
         let result = self.shared.state.lock().add(self.shared.clock.now(), want.into());

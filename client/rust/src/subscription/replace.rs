@@ -7,7 +7,7 @@ use super::{
     state::{Action, Item, State},
 };
 use crate::{
-    Error, ErrorKind, Event, Reconnecting,
+    Error, ErrorKind, Event, Reconnecting, Rejected,
     clock::Moment,
     error::{Failure, Remedy},
 };
@@ -77,6 +77,16 @@ impl State {
         self.changed_at = if is_sent { None } else { self.changed_at.or(Some(now)) };
     }
 
+    /// Decides anew which interests are within the limit, tells the user of those that aren't, and notes whether the set
+    /// of a call has to change.
+    pub(super) fn admit(&mut self, now: Moment) {
+        let limit = self.interests.limit();
+        for interest in self.interests.admit() {
+            self.tell(Event::Rejected(Rejected::over_limit(interest, limit)));
+        }
+        self.note_change(now);
+    }
+
     /// The watchdog.
     pub(super) fn on_silence(&mut self, now: Moment, id: CallId) {
         self.patience.double();
@@ -117,8 +127,7 @@ impl State {
             return;
         }
         let Some(delay) = self.delay_after(now, &call, &failure) else {
-            self.outbox.push_back(Item::Failed(failure.error));
-            return self.stop();
+            return self.fail(failure.error);
         };
         tracing::debug!(error = %failure.error, ?delay, "a stream is lost");
         self.not_before = now + delay;
@@ -129,6 +138,13 @@ impl State {
                 self.tell(Event::Reconnecting(Reconnecting { cause: failure.error, delay }));
             }
         }
+    }
+
+    /// No retry can heal this.
+    fn fail(&mut self, error: Error) {
+        self.outbox.push_back(Item::Failed(error));
+        self.forget_refusals();
+        self.stop();
     }
 
     fn take_call(&mut self, now: Moment, id: CallId) -> Option<Call> {
@@ -144,7 +160,13 @@ impl State {
     /// How long to wait after a failure; `None`: for ever.
     fn delay_after(&mut self, now: Moment, call: &Call, failure: &Failure) -> Option<Duration> {
         match failure.remedy {
-            Remedy::GiveUp => return None,
+            Remedy::GiveUp => {
+                // Another server accepts fewer interests than the one before.
+                let limit = failure.error.interest_limit().filter(|limit| (1..call.asked).contains(limit))?;
+                self.interests.set_limit(limit);
+                self.admit(now);
+                return Some(Duration::ZERO);
+            }
             Remedy::RetryAtOnce if call.reconnect_spread.is_none() && !self.retried_at_once => {
                 self.retried_at_once = true;
                 self.actions.push(Action::Retire(call.id));

@@ -17,6 +17,7 @@ use super::{
     call::CallId,
     message::{Message, WireGap, WireReconnect},
     state::{Action, Item, State},
+    tests::too_many_interests,
 };
 use crate::{
     Connected, Error, ErrorKind, Event, GapReason, Interest, Limits, Live, Outcome, Poke, Position, clock::Moment,
@@ -49,6 +50,8 @@ enum Op {
     Restart,
     /// From now on new calls fail, or no longer. Calls that are open go on.
     Refuse(bool),
+    /// From now on a new call may carry so many interests. Calls that are open go on.
+    Limit(usize),
     Add(usize),
     Remove(usize),
 }
@@ -67,6 +70,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Evict),
         1 => Just(Op::Restart),
         1 => any::<bool>().prop_map(Op::Refuse),
+        1 => (1..4usize).prop_map(Op::Limit),
         1 => (0..3usize).prop_map(Op::Add),
         1 => (0..3usize).prop_map(Op::Remove),
     ]
@@ -81,7 +85,6 @@ struct Serving {
     is_announced: bool,
 }
 
-#[derive(Default)]
 struct Server {
     epoch: usize,
     head: i64,
@@ -89,7 +92,26 @@ struct Server {
     floor: i64,
     retained: Vec<(Interest, i64)>,
     refuses: bool,
+    /// How many interests a call may carry.
+    limit: usize,
     calls: BTreeMap<CallId, Serving>,
+}
+
+/// More interests than there are.
+const NO_LIMIT: usize = 9;
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            head: 0,
+            floor: 0,
+            retained: Vec::new(),
+            refuses: false,
+            limit: NO_LIMIT,
+            calls: BTreeMap::new(),
+        }
+    }
 }
 
 impl Server {
@@ -107,7 +129,7 @@ impl Server {
     }
 
     fn open(&mut self, id: CallId, request: v1::SubscribeRequest) {
-        let queue = VecDeque::from([welcome()]);
+        let queue = VecDeque::from([welcome(self.limit)]);
         let mut call = Serving { epoch: self.epoch, interests: Vec::new(), queue, is_announced: false };
         for subscription in request.subscriptions {
             let interest = Interest::from(subscription.interest.unwrap());
@@ -138,7 +160,7 @@ impl Server {
 
     fn restart(&mut self) {
         let calls = std::mem::take(&mut self.calls);
-        *self = Self { epoch: self.epoch + 1, refuses: self.refuses, calls, ..Self::default() };
+        *self = Self { epoch: self.epoch + 1, refuses: self.refuses, limit: self.limit, calls, ..Self::default() };
     }
 
     /// What `call` has not got of `interest` is dropped, and a gap says so.
@@ -160,8 +182,8 @@ impl Server {
     }
 }
 
-fn welcome() -> Message {
-    let limits = Limits { max_interests: 9, max_poke_bytes: 0, max_data_depth: 0, retention_window: Duration::ZERO };
+fn welcome(max_interests: usize) -> Message {
+    let limits = Limits { max_interests, max_poke_bytes: 0, max_data_depth: 0, retention_window: Duration::ZERO };
     let connected = Connected { stream_id: String::new(), limits, heartbeat_interval: Duration::from_secs(1_000_000) };
     Message::Welcome { connected, reconnect_spread: SPREAD }
 }
@@ -236,6 +258,7 @@ impl World {
             Op::Evict => self.server.evict(),
             Op::Restart => self.server.restart(),
             Op::Refuse(refuses) => self.server.refuses = refuses,
+            Op::Limit(limit) => self.server.limit = limit,
             Op::Add(number) => {
                 if !self.promises.contains_key(&interest(number)) {
                     self.state.add(self.now, interest(number).into()).unwrap();
@@ -257,6 +280,10 @@ impl World {
             match action {
                 Action::Open { id, .. } if self.server.refuses => {
                     self.state.on_end(self.now, id, Status::unavailable("refused").into());
+                }
+                Action::Open { id, request, .. } if request.subscriptions.len() > self.server.limit => {
+                    self.state.on_end(self.now, id, too_many_interests(self.server.limit).into());
+                    return self.act();
                 }
                 Action::Open { id, request, .. } => self.server.open(id, request),
                 Action::Close(id) => drop(self.server.calls.remove(&id)),
@@ -328,6 +355,13 @@ impl World {
     /// From now on nothing goes wrong.
     fn settle(&mut self) {
         self.server.refuses = false;
+        if self.server.limit != NO_LIMIT {
+            self.server.limit = NO_LIMIT;
+            // A client hears of a limit that has risen by its next welcome.
+            while !self.server.calls.is_empty() {
+                self.step(Op::Break(0));
+            }
+        }
         loop {
             self.step(Op::Deliver(0));
             self.step(Op::Deliver(1));

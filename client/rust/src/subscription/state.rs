@@ -16,7 +16,7 @@ use super::{
     positions::Positions,
 };
 use crate::{
-    Error, ErrorKind, Event, Interest, Limits, Position, Want,
+    Error, ErrorKind, Event, Interest, Position, Rejected, Want,
     backoff::{Backoff, Dice},
     clock::Moment,
 };
@@ -62,13 +62,18 @@ pub(super) struct State {
     pub(super) patience: Patience,
     pub(super) dice: Dice,
 
-    pub(super) limits: Option<Limits>,
     pub(super) outbox: VecDeque<Item>,
     /// Beyond this no message is read. One message can still add an event for each interest.
     outbox_limit: usize,
     pub(super) actions: Vec<Action>,
     is_over: bool,
+    /// Final rejections that nobody may have handled: the subscription ends with the first of these.
+    refusals: Vec<Rejected>,
 }
+
+/// Maximum number of final rejections that are kept until the end. The first one is what the user is told then; the
+/// others are only there in case that the user handles it.
+const MAX_REFUSALS: usize = 64;
 
 impl State {
     pub(super) fn new(wants: impl Iterator<Item = Want>, outbox_limit: usize, dice: Dice) -> Self {
@@ -76,6 +81,7 @@ impl State {
         for want in wants {
             interests.add(want);
         }
+        interests.admit();
         Self {
             interests,
             current: None,
@@ -89,11 +95,11 @@ impl State {
             backoff: Backoff::default(),
             patience: Patience::default(),
             dice,
-            limits: None,
             outbox: VecDeque::new(),
             outbox_limit,
             actions: Vec::new(),
             is_over: false,
+            refusals: Vec::new(),
         }
     }
 
@@ -110,6 +116,19 @@ impl State {
     /// No call will be opened again. The user may still have events to take.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
+    }
+
+    /// Keeps a final rejection for the end of the subscription.
+    pub(super) fn keep_refusal(&mut self, rejected: Rejected) {
+        self.refusals.retain(|rejected| !rejected.is_handled());
+        if self.refusals.len() < MAX_REFUSALS {
+            self.refusals.push(rejected);
+        }
+    }
+
+    /// The subscription ends with another error.
+    pub(super) fn forget_refusals(&mut self) {
+        self.refusals.clear();
     }
 
     /// Ends the subscription. Dropping the driver cancels its calls.
@@ -161,13 +180,9 @@ impl State {
         if self.is_over {
             return Err(Error::new(ErrorKind::Closed));
         }
-        // The server would refuse the whole set.
-        let limit = self.limits.map(|limits| limits.max_interests);
-        if !self.interests.contains(&want.interest) && limit.is_some_and(|limit| self.interests.len() >= limit) {
-            return Err(Error::new(ErrorKind::TooManyInterests));
-        }
+        self.refusals.retain(|rejected| rejected.interest != want.interest);
         if self.interests.add(want) {
-            self.note_change(now);
+            self.admit(now);
         }
         Ok(())
     }
@@ -187,7 +202,7 @@ impl State {
                 call.pending.remove(interest);
             }
             self.switch_over();
-            self.note_change(now);
+            self.admit(now);
         }
         true
     }
@@ -209,9 +224,19 @@ impl State {
         item
     }
 
+    /// A subscription with nothing left ends with an error if an interest was refused and the user hasn't handled that.
+    fn pop_refusal(&mut self) -> Option<Error> {
+        if !self.is_over {
+            return None;
+        }
+        let refusals = std::mem::take(&mut self.refusals);
+        refusals.iter().find(|rejected| !rejected.is_handled()).map(Error::refused)
+    }
+
     fn pop_visible(&mut self) -> Option<Result<Event, Error>> {
         loop {
-            match self.outbox.pop_front()? {
+            let Some(item) = self.outbox.pop_front() else { return self.pop_refusal().map(Err) };
+            match item {
                 Item::Failed(error) => return Some(Err(error)),
                 Item::Checkpoint(raised) => {
                     for (interest, position) in &raised {

@@ -86,6 +86,12 @@ fn refusal(code: Code, retry: Option<Duration>) -> Status {
     Status::with_error_details(code, "", details)
 }
 
+pub(super) fn too_many_interests(limit: usize) -> Status {
+    let limit = ("limit".to_owned(), limit.to_string());
+    let details = ErrorDetails::with_error_info("TOO_MANY_INTERESTS", "poke.v1", [limit]);
+    Status::with_error_details(Code::InvalidArgument, "a stream has fewer interests", details)
+}
+
 #[test]
 fn the_first_retry_after_an_unannounced_loss_is_spread_and_the_next_back_off() {
     let mut rig = Rig::new();

@@ -1,6 +1,8 @@
 //! The promises of `client/README.md`, each against a scripted server on a paused clock.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+mod endings;
+mod limit;
 mod peer;
 mod publish;
 mod replace;

@@ -218,6 +218,13 @@ impl Call {
         self.trailers(&tonic::Status::with_error_details(code, reason, details)).await;
     }
 
+    /// Ends the call as a server does that accepts fewer interests on a stream.
+    pub(super) async fn too_many_interests(self, limit: &str) {
+        let limit = ("limit".to_owned(), limit.to_owned());
+        let details = ErrorDetails::with_error_info("TOO_MANY_INTERESTS", "poke.v1", [limit]);
+        self.trailers(&tonic::Status::with_error_details(Code::InvalidArgument, "too many", details)).await;
+    }
+
     /// Ends the call with a status, and nothing that shows who made it.
     pub(super) async fn trailers(self, status: &tonic::Status) {
         let mut trailers = HeaderMap::new();
@@ -249,14 +256,19 @@ fn framed(message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-/// `Welcome` with a heartbeat every 20 s and a spread of 5 s.
+/// `Welcome` with a limit of 3 interests, a heartbeat every 20 s and a spread of 5 s.
 pub(super) fn welcome() -> Event {
+    welcome_with(3)
+}
+
+/// `Welcome` with another limit of interests.
+pub(super) fn welcome_with(max_interests: i32) -> Event {
     let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
     Event::Welcome(v1::Welcome {
         stream_id: "stream".into(),
         heartbeat_interval: seconds(20),
         limits: Some(v1::Limits {
-            max_interests: 3,
+            max_interests,
             max_poke_bytes: 131_072,
             max_data_depth: 24,
             retention_window: seconds(600),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use poke_proto::v1::{self, GapReason, Outcome, ReconnectReason};
 
 use super::{SECOND, interest, next, peer::*, quiet, resumed, start};
-use crate::{ErrorKind, Position};
+use crate::Position;
 
 #[tokio::test(start_paused = true)]
 async fn a_move_goes_to_another_connection_and_loses_nothing() {
@@ -222,15 +222,4 @@ async fn an_empty_set_has_no_call_and_waits() {
     call.cancelled().await;
     pokes.control().add(interest("b")).unwrap();
     assert_eq!(peer.call().await.asks(), [("b".into(), None)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_interest_too_many_is_refused_before_the_server_refuses_all() {
-    let mut peer = Peer::new();
-    let (pokes, _call) = start(&mut peer, &["a", "b", "c"]).await;
-    let control = pokes.control();
-    assert_eq!(control.add(interest("d")).unwrap_err().kind(), ErrorKind::TooManyInterests);
-    control.add(interest("a")).unwrap();
-    assert!(control.remove(&interest("b")));
-    control.add(interest("d")).unwrap();
 }

@@ -212,6 +212,7 @@ async fn an_end_is_final_and_the_last_one_ends_the_subscription() {
     assert_eq!(next(&mut pokes).await, "rejected c true");
     assert_eq!(next(&mut pokes).await, "poke b 8");
     assert_eq!(next(&mut pokes).await, "ended b 9");
+    assert_eq!(next(&mut pokes).await, "failed Refused");
     assert_eq!(next(&mut pokes).await, "over");
     let error = pokes.control().add(interest("d")).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Closed);

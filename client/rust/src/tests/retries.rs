@@ -181,7 +181,7 @@ async fn an_interest_that_the_server_had_to_cut_is_known_by_its_beginning() {
     assert_eq!(next(&mut pokes).await, format!("rejected {long} true"));
     call.send(ended("a", 1)).await;
     assert_eq!(next(&mut pokes).await, "ended a 1");
-    assert_eq!(next(&mut pokes).await, "over");
+    assert_eq!(next(&mut pokes).await, "failed Refused");
 }
 
 /// A client whose tokens are `t1`, `t2` and so on; the first `failures` attempts to get one fail.

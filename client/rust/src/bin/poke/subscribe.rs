@@ -195,7 +195,11 @@ impl<'a> Listener<'a> {
         match event {
             Event::Poke(_) => self.pokes += 1,
             Event::Ended(_) => self.ended += 1,
-            Event::Rejected(rejected) if rejected.is_final => self.rejected += 1,
+            Event::Rejected(rejected) if rejected.is_final => {
+                // The command has words and an exit code of its own for it.
+                rejected.mark_handled();
+                self.rejected += 1;
+            }
             Event::Reconnecting(reconnecting) => self.lost(reconnecting)?,
             _ => {}
         }
