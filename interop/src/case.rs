@@ -164,6 +164,8 @@ pub(crate) enum Step {
     Size(Value),
     /// Does something to the server.
     Server(Fate),
+    /// Sets up, by dotted keys, the servers that start from now on.
+    Settings(BTreeMap<String, Value>),
     /// Does something to the network.
     Network(Fault),
     /// The server comes to have so many streams.

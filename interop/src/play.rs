@@ -130,6 +130,10 @@ impl Play<'_> {
                 self.world.server_meets(*fate).await;
                 Ok(())
             }
+            Step::Settings(settings) => {
+                self.world.set(settings);
+                Ok(())
+            }
             Step::Network(fault) => {
                 self.world.network_has(*fault);
                 Ok(())

@@ -1,5 +1,7 @@
 //! What is around a client: the server, the network to it, or a scripted peer.
 
+use std::collections::BTreeMap;
+
 use poke_tests::{
     Config, Data, Proxy, Publisher, Server, eventually,
     token::{Issuer, seconds},
@@ -157,6 +159,11 @@ impl World {
         }
     }
 
+    /// Sets up the servers that start from now on.
+    pub(crate) fn set(&mut self, settings: &BTreeMap<String, Value>) {
+        self.config = with_settings(self.config.clone(), settings);
+    }
+
     /// Does something to the network.
     pub(crate) fn network_has(&self, fault: Fault) {
         let proxy = self.proxy.as_ref().expect("the case has a proxy");
@@ -207,8 +214,11 @@ fn config(setup: &Setup, issuer: Option<&Issuer>) -> Config {
     let config = issuer.iter().fold(config, |config, issuer| issuer.known(config, true));
     // A browser's page comes from a port of its own.
     let config = config.set("cors.origins", r#"["loopback"]"#);
-    let settings = setup.settings.iter();
-    settings.fold(config, |config, (key, value)| match value {
+    with_settings(config, &setup.settings)
+}
+
+fn with_settings(config: Config, settings: &BTreeMap<String, Value>) -> Config {
+    settings.iter().fold(config, |config, (key, value)| match value {
         Value::String(text) => config.text(key, text),
         other => config.set(key, toml::Value::try_from(other).expect("what TOML has as well")),
     })

@@ -33,7 +33,7 @@ async fn the_welcome_names_the_stream_and_the_limits() {
     assert!(!welcome.stream_id.is_empty());
     assert_ne!(welcome.stream_id, second.welcome().stream_id);
     let limits = welcome.limits.as_ref().expect("limits");
-    assert_eq!((limits.max_interests, limits.max_poke_bytes, limits.max_data_depth), (100, 131_072, 24));
+    assert_eq!((limits.max_interests, limits.max_poke_bytes, limits.max_data_depth), (500, 131_072, 24));
     assert_eq!(limits.retention_window.as_ref().expect("a window").seconds, 600);
     assert_eq!(welcome.heartbeat_interval.as_ref().expect("an interval").seconds, 20);
     assert_eq!(welcome.reconnect_spread.as_ref().expect("a spread").seconds, 5);
@@ -286,23 +286,26 @@ async fn an_empty_list_fails_the_call() {
 async fn over_the_limit_of_interests_the_call_fails_naming_the_limit_and_leaves_nothing_behind() {
     let server = Server::start(Config::new()).await;
     let mut publisher = server.publisher().await;
+    let limit = 500;
     let of = |count: usize| (0..count).map(|i| new_pokes(interest(&i.to_string()))).collect::<Vec<_>>();
 
-    let status = Stream::try_open(&mut server.connect().await, of(101)).await.expect_err("one too many");
+    let status = Stream::try_open(&mut server.connect().await, of(limit + 1)).await.expect_err("one too many");
     let refused = refusal(&status);
     assert_eq!((refused.code, refused.reason.as_str()), (Code::InvalidArgument, "TOO_MANY_INTERESTS"));
-    assert!(refused.message.contains("100"), "{}", refused.message);
+    assert!(refused.message.contains("500"), "{}", refused.message);
+    let details = tonic_types::StatusExt::get_error_details(&status);
+    assert_eq!(details.error_info().expect("it has one").metadata["limit"], "500");
     assert_eq!(publisher.publish(&interest("0"), text("x")).await.local_receiver_count, Some(0));
 
-    let mut stream = server.subscribe(of(100)).await;
-    for _ in 0..100 {
+    let mut stream = server.subscribe(of(limit)).await;
+    for _ in 0..limit {
         stream.live(Outcome::Fresh).await;
     }
 }
 
 #[tokio::test]
-async fn a_request_over_64_kib_is_refused() {
-    let server = Server::start(Config::new()).await;
+async fn a_request_over_64_kib_for_a_hundred_interests_is_refused() {
+    let server = Server::start(Config::new().set("stream.max_interests", 100)).await;
     // 300 distinct interests would be too many, but the request is refused by its size before anybody counts.
     let large = (0..300).map(|i| new_pokes(interest(&format!("{i:0>250}"))));
     let status = Stream::try_open(&mut server.connect().await, large).await.expect_err("too large");

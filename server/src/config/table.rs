@@ -109,8 +109,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Time over which clients spread their reloads after a gap. Raise it if many clients reload from one back \
              end."),
         setting("stream.max_interests", Count(1..=1000), |c| &mut c.stream.max_interests,
-            "Interests on one stream. A request may take 64 KiB for each hundred of them, which holds the longest names \
-             and positions."),
+            "Maximum number of interests on one stream; SDKs let further ones wait. A page rarely has 500. A request may \
+             take 64 KiB for each hundred, which holds the longest names and positions."),
         setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
             "Maximum number of bytes replayed to one stream when it resumes; beyond it the client receives a gap. The \
              newest poke of a subscription with `latest` doesn't count. 4MiB takes half a second on a fast mobile \

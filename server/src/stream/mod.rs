@@ -80,7 +80,7 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(30),
             reconnect_spread: Duration::from_secs(5),
             reload_spread: Duration::from_secs(5),
-            max_interests: 100,
+            max_interests: 500,
             replay_bytes: 4 << 20,
             max_streams: 100_000,
             max_streams_per_connection: 100,

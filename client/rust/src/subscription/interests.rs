@@ -7,7 +7,8 @@ use poke_proto::v1::{self, Latest, subscription::Start as WireStart};
 use super::{call::CallId, positions::Positions};
 use crate::{Interest, Live, Outcome, Position, Start, Want, clock::Moment};
 
-/// The number of interests that one call may carry, until a server has said its own: every server accepts as many.
+/// The number of interests that one call may carry, until a server has said its own: few accept
+/// less, and those say so in their error.
 const ASSUMED_LIMIT: usize = 100;
 
 /// All interests that somebody holds.
