@@ -171,7 +171,7 @@ fn greeting(address: &Address, tls: bool) -> String {
          poke publish PLAYLIST playlist-id Updated{option}\n  \
          grpcurl {plaintext}-d '{{\"domain\":\"PLAYLIST\",\"filter\":\"playlist-id\",\"data\":\"Updated\"}}' {grpcurl} \
          poke.v1.PokeService/Publish\n\n\
-         (poke is built by: cargo install --path client/rust)\n"
+         (to install poke: cargo install --profile dist --path client/rust)\n"
     )
 }
 
