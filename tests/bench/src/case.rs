@@ -7,9 +7,28 @@ use crate::{
     cost::{self, Others},
     figure::{Figures, OTHERS},
     load::{Crowd, Load, Run},
+    pinning::Pinning,
     server::{HURRY, Kind, Server, Setup},
     tls::Identity,
+    wire::Library,
 };
+
+/// How a case is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    /// How long.
+    pub(crate) span: Duration,
+    /// With what the server encrypts.
+    pub(crate) identity: &'a Identity,
+    /// The folder for the server's log.
+    pub(crate) logs: &'a Path,
+    /// The library whose header blocks clients send.
+    pub(crate) library: Library,
+    /// Processors for server and load; without, the scheduler decides.
+    pub(crate) pinning: Option<&'a Pinning>,
+    /// The server's program, in place of the one that is found.
+    pub(crate) program: Option<&'a Path>,
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,18 +118,13 @@ impl Case {
     }
 
     /// Measures a fresh server.
-    pub(crate) fn measure(
-        self,
-        kind: Kind,
-        span: Duration,
-        identity: &Identity,
-        logs: &Path,
-    ) -> Result<Figures, Fault> {
+    pub(crate) fn measure(self, kind: Kind, terms: Terms<'_>) -> Result<Figures, Fault> {
+        let Terms { span, identity, logs, library, pinning, program } = terms;
         let tls = Some(identity).filter(|_| self.tls());
         let others = Others::watch()?;
         let hurried = matches!(self, Self::Quiet { .. });
-        let server = Server::start(kind, Setup { tls, hurried }, logs)?;
-        let mut load = Load::new(kind.wire(), tls)?;
+        let server = Server::start(kind, Setup { tls, hurried, pinning, program }, logs)?;
+        let mut load = Load::new(kind.wire(), library, tls)?;
         let mut figures = match self {
             Self::Deliver { payload, subscribers, backlog, streams, .. } => {
                 let crowd = Crowd { streams, ..Crowd::of(subscribers / streams) };

@@ -99,7 +99,9 @@ impl Floor {
             }
             if peer.received.first() == Some(&SUBSCRIBE) {
                 peer.received = Vec::new();
-                peer.subscribes = true;
+                if std::mem::replace(&mut peer.subscribes, true) {
+                    return Ok(());
+                }
                 return self.write(index, &[0; PREFIX_BYTES]);
             }
             let pokes = whole(&mut peer.received);

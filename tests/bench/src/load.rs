@@ -13,7 +13,7 @@ use crate::{
     Fault,
     channel::Channel,
     tls::Identity,
-    wire::{ENVELOPE_BYTES, Event, SHARED, Session, Wire},
+    wire::{ENVELOPE_BYTES, Event, Library, SHARED, Session, Wire},
 };
 
 const READ_BYTES: usize = 256 << 10;
@@ -82,6 +82,8 @@ struct Tally {
 /// Everyone who is connected to one server.
 pub(crate) struct Load<'a> {
     wire: Wire,
+    /// Whose header blocks gRPC clients send.
+    library: Library,
     tls: Option<&'a Identity>,
     epoll: OwnedFd,
     members: Vec<Member>,
@@ -98,9 +100,10 @@ pub(crate) struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    pub(crate) fn new(wire: Wire, tls: Option<&'a Identity>) -> Result<Self, Fault> {
+    pub(crate) fn new(wire: Wire, library: Library, tls: Option<&'a Identity>) -> Result<Self, Fault> {
         Ok(Self {
             wire,
+            library,
             tls,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             members: Vec::new(),
@@ -129,7 +132,7 @@ impl<'a> Load<'a> {
         let wanted = self.tally.live + crowd.connections * each;
         for left in (0..crowd.connections).rev() {
             let streams: Vec<_> = (0..crowd.streams).map(|_| self.filters(crowd)).collect();
-            let (session, opening) = self.wire.subscribe(&streams, crate::wire::STREAM_WINDOW);
+            let (session, opening) = self.wire.subscribe(self.library, &streams, crate::wire::STREAM_WINDOW);
             self.add(TcpStream::connect(address)?, session, &opening, crowd.streams)?;
             while wanted - self.tally.live > (left + OPENING) * each {
                 self.turn()?;
@@ -149,7 +152,7 @@ impl<'a> Load<'a> {
             socket.set_recv_buffer_size(STALLED_BUFFER_BYTES)?;
             socket.connect(&address.into())?;
             let wanted = self.tally.live + 1;
-            let (session, opening) = self.wire.subscribe(&[vec![SHARED.to_owned()]], 65_535);
+            let (session, opening) = self.wire.subscribe(self.library, &[vec![SHARED.to_owned()]], 65_535);
             self.add(socket.into(), session, &opening, 1)?;
             self.until("a subscriber to be live", |load| load.tally.live >= wanted)?;
         }
@@ -163,7 +166,7 @@ impl<'a> Load<'a> {
 
     /// Connects the publisher.
     pub(crate) fn publish_to(&mut self, address: SocketAddr) -> Result<(), Fault> {
-        let (session, opening) = self.wire.publisher();
+        let (session, opening) = self.wire.publisher(self.library);
         self.publisher = Some(self.members.len());
         self.add(TcpStream::connect(address)?, session, &opening, 0)
     }
@@ -378,7 +381,7 @@ mod tests {
         while TcpStream::connect(address).is_err() {
             std::thread::yield_now();
         }
-        let mut load = Load::new(Wire::Raw, None)?;
+        let mut load = Load::new(Wire::Raw, Library::default(), None)?;
         load.join(address, Crowd::of(connections))?;
         load.publish_to(address)?;
         Ok(load)

@@ -1,10 +1,25 @@
 //! Which situations are measured, in which order.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 
-use crate::{Fault, case::Case, goal, machine, plot, report::Report, server::Kind, tls::Identity};
+use crate::{
+    Fault,
+    case::{Case, Terms},
+    goal, machine, pair,
+    pair::Comparison,
+    pinning::Pinning,
+    plot,
+    report::Report,
+    server::Kind,
+    tls::Identity,
+    wire::Library,
+};
 
 /// Measures what a delivery costs, of all servers that are installed, in turn.
 #[derive(Debug, Parser)]
@@ -24,6 +39,21 @@ struct Arguments {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// The client library whose header blocks are sent.
+    #[arg(long, value_enum, default_value_t)]
+    headers: Library,
+    /// Give the server one processor and the load another one. Figures vary less; the server has one worker.
+    #[arg(long)]
+    pin: bool,
+    /// Compare two builds of poke-server, pinned: this one is the base.
+    #[arg(long, value_name = "PROGRAM")]
+    pair: Option<PathBuf>,
+    /// The new build; by default the poke-server beside this program.
+    #[arg(long, value_name = "PROGRAM", requires = "pair")]
+    new: Option<PathBuf>,
+    /// How many times both builds are measured in each case.
+    #[arg(long, default_value_t = 20, requires = "pair")]
+    pairs: usize,
     /// Where results.json and results.svg go.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -42,6 +72,18 @@ pub fn bench() -> Result<(), Fault> {
     machine::raise_descriptors()?;
     fs::create_dir_all(&arguments.out)?;
     let identity = Identity::make(&arguments.out)?;
+    let pinning = (arguments.pin || arguments.pair.is_some()).then(Pinning::new).transpose()?;
+    let terms = Terms {
+        span: Duration::from_secs_f64(arguments.seconds),
+        identity: &identity,
+        logs: &arguments.out,
+        library: arguments.headers,
+        pinning: pinning.as_ref(),
+        program: None,
+    };
+    if let Some(base) = &arguments.pair {
+        return compare(base, &arguments, terms);
+    }
     let wanted = |kind: &Kind| arguments.only.is_empty() || arguments.only.contains(kind);
     let (kinds, missing): (Vec<_>, Vec<_>) =
         Kind::ALL.into_iter().filter(wanted).partition(|kind| kind.find().is_some());
@@ -50,11 +92,8 @@ pub fn bench() -> Result<(), Fault> {
         eprintln!("{} isn't installed, so it isn't measured", kind.name());
     }
     let cases = if arguments.quick { quick() } else { full() };
-    let chosen = |case: &Case| {
-        arguments.case.is_empty() || arguments.case.iter().any(|part| case.label().contains(part.as_str()))
-    };
-    for case in cases.into_iter().filter(chosen) {
-        measure(case, &kinds, &identity, &arguments, &mut report);
+    for case in cases.into_iter().filter(|case| arguments.wants(*case)) {
+        measure(case, &kinds, arguments.repeats, terms, &mut report);
         print!("{}", report.table(&case.label()));
         fs::write(arguments.out.join("results.json"), format!("{:#}\n", report.to_json()))?;
     }
@@ -66,14 +105,36 @@ pub fn bench() -> Result<(), Fault> {
     }
 }
 
+impl Arguments {
+    fn wants(&self, case: Case) -> bool {
+        self.case.is_empty() || self.case.iter().any(|part| case.label().contains(part.as_str()))
+    }
+}
+
+/// Compares two builds. Writes pairs.json.
+#[expect(clippy::print_stdout, reason = "the bench talks to who started it")]
+fn compare(base: &Path, arguments: &Arguments, terms: Terms<'_>) -> Result<(), Fault> {
+    let new =
+        arguments.new.clone().or_else(|| Kind::Poke.find()).ok_or("there is no poke-server beside this program")?;
+    println!("base {}, new {}, {} pairs", base.display(), new.display(), arguments.pairs);
+    let mut comparisons = Vec::new();
+    for case in pair::cases().into_iter().filter(|case| arguments.wants(*case)) {
+        let comparison = Comparison::measure(case, [base, &new], arguments.pairs, terms)?;
+        print!("{}", comparison.table());
+        comparisons.push(comparison.to_json());
+        fs::write(arguments.out.join("pairs.json"), format!("{:#}\n", serde_json::Value::from(comparisons.clone())))?;
+    }
+    Ok(())
+}
+
 /// Measures one case of each server in turn, so that whatever else the machine does meets all of them; and each repeat
 /// begins with another one. What goals are stated for is measured twice as often.
-fn measure(case: Case, kinds: &[Kind], identity: &Identity, arguments: &Arguments, report: &mut Report) {
+fn measure(case: Case, kinds: &[Kind], repeats: usize, terms: Terms<'_>, report: &mut Report) {
     let mut kinds: Vec<_> = kinds.iter().copied().filter(|&kind| case.suits(kind)).collect();
-    let repeats = if goal::concerns(&case.label()) { 2 * arguments.repeats } else { arguments.repeats };
+    let repeats = if goal::concerns(&case.label()) { 2 * repeats } else { repeats };
     for repeat in 0..repeats {
         for &kind in &kinds {
-            match case.measure(kind, Duration::from_secs_f64(arguments.seconds), identity, &arguments.out) {
+            match case.measure(kind, terms) {
                 Ok(figures) => report.add(&case.label(), kind, repeat, figures),
                 Err(fault) => report.fault(&case.label(), kind, &fault.to_string()),
             }

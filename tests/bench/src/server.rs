@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{Fault, tls::Identity, wire::Wire};
+use crate::{Fault, pinning::Pinning, tls::Identity, wire::Wire};
 
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -125,6 +125,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) tls: Option<&'a Identity>,
     /// Its heartbeats and pings come [`HURRY`] times as often as by default; only of the product.
     pub(crate) hurried: bool,
+    /// It has a processor of its own.
+    pub(crate) pinning: Option<&'a Pinning>,
+    /// The program, in place of the one that is found.
+    pub(crate) program: Option<&'a Path>,
 }
 
 /// A running server.
@@ -139,7 +143,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on free ports of loopback, and waits until it accepts. Its output goes to `logs`.
     pub(crate) fn start(kind: Kind, setup: Setup<'_>, logs: &Path) -> Result<Self, Fault> {
-        let program = kind.find().ok_or_else(|| format!("{} isn't installed", kind.name()))?;
+        let found = setup.program.map(Path::to_owned).or_else(|| kind.find());
+        let program = found.ok_or_else(|| format!("{} isn't installed", kind.name()))?;
         let folder = env::temp_dir().join(format!("poke-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let ports = free_ports()?;
@@ -149,7 +154,11 @@ impl Server {
             fs::OpenOptions::new().create(true).append(true).open(logs.join(format!("{}.log", kind.program())))?;
         let mut command = Command::new(program);
         command.args(arguments(kind, ports, setup, &folder)?);
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = match setup.pinning {
+            Some(pinning) => pinning.spawn(|| command.spawn())?,
+            None => command.spawn()?,
+        };
         let mut server = Self { child, subscribe, publish, folder };
         server.accepting(kind)?;
         Ok(server)
@@ -195,7 +204,7 @@ fn free_ports() -> Result<[SocketAddr; 3], Fault> {
 fn arguments(
     kind: Kind,
     [subscribe, publish, other]: [SocketAddr; 3],
-    Setup { tls, hurried }: Setup<'_>,
+    Setup { tls, hurried, .. }: Setup<'_>,
     folder: &Path,
 ) -> Result<Vec<OsString>, Fault> {
     let configuration = match kind {

@@ -1,4 +1,4 @@
-//! As much of HTTP/2 (RFC 9113) as a gRPC client needs that takes no interest in header fields.
+//! As much of HTTP/2 (RFC 9113) as a gRPC client needs that ignores the header fields of responses.
 //!
 //! It announces the windows and frame sizes of a client built on hyper, gives credit back when half is used, and
 //! answers SETTINGS and PING. It sends no more than the server's windows allow.
@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::{
     Event,
     grpc::{Contract, Messages},
+    header_block::Library,
 };
 use crate::Fault;
 
@@ -54,6 +55,8 @@ struct Body {
 pub(super) struct Session {
     contract: Contract,
     publishes: bool,
+    /// The header blocks of the first request, and of each later one.
+    blocks: [Vec<u8>; 2],
     header: Vec<u8>,
     /// Bytes of the current frame that haven't come.
     left: usize,
@@ -71,7 +74,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(contract: Contract, publishes: bool, credit: u32) -> (Self, Vec<u8>) {
+    fn new(contract: Contract, library: Library, publishes: bool, credit: u32) -> (Self, Vec<u8>) {
+        let path = if publishes { contract.publish_path() } else { contract.subscribe_path() };
         let mut opening = PREFACE.to_vec();
         let id = SETTINGS_INITIAL_WINDOW_SIZE.to_be_bytes();
         put(&mut opening, SETTINGS, 0, 0, &[&id[..], &credit.to_be_bytes()].concat());
@@ -79,6 +83,7 @@ impl Session {
         let session = Self {
             contract,
             publishes,
+            blocks: library.blocks(path),
             header: Vec::with_capacity(HEADER_BYTES),
             left: 0,
             control: Vec::new(),
@@ -94,17 +99,22 @@ impl Session {
         (session, opening)
     }
 
-    pub(super) fn subscribe(contract: Contract, streams: &[Vec<String>], credit: u32) -> (Self, Vec<u8>) {
-        let (mut session, mut opening) = Self::new(contract, false, credit);
+    pub(super) fn subscribe(
+        contract: Contract,
+        library: Library,
+        streams: &[Vec<String>],
+        credit: u32,
+    ) -> (Self, Vec<u8>) {
+        let (mut session, mut opening) = Self::new(contract, library, false, credit);
         for filters in streams {
             let messages = Messages::new(filters.len());
-            session.request(contract.subscribe_path(), contract.subscribe(filters), messages, &mut opening);
+            session.request(contract.subscribe(filters), messages, &mut opening);
         }
         (session, opening)
     }
 
-    pub(super) fn publisher(contract: Contract) -> (Self, Vec<u8>) {
-        Self::new(contract, true, STREAM_WINDOW)
+    pub(super) fn publisher(contract: Contract, library: Library) -> (Self, Vec<u8>) {
+        Self::new(contract, library, true, STREAM_WINDOW)
     }
 
     /// Where a stream is among `streams`, unless it has ended.
@@ -113,11 +123,12 @@ impl Session {
         self.streams.get(slot).filter(|stream| !stream.ended).map(|_| slot)
     }
 
-    fn request(&mut self, path: &str, body: Vec<u8>, messages: Messages, out: &mut Vec<u8>) {
+    fn request(&mut self, body: Vec<u8>, messages: Messages, out: &mut Vec<u8>) {
         let id = self.next_id;
+        let block = &self.blocks[usize::from(id > 1)];
         self.next_id += 2;
         self.streams.push_back(Stream { messages, window: self.stream_window, ..Stream::default() });
-        put(out, HEADERS, END_HEADERS, id, &fields(path));
+        put(out, HEADERS, END_HEADERS, id, block);
         self.bodies.push_back(Body { stream: id, bytes: body, sent: 0 });
         self.send(out);
     }
@@ -265,7 +276,7 @@ impl super::Session for Session {
     }
 
     fn publish(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        self.request(self.contract.publish_path(), self.contract.publish(payload), Messages::default(), out);
+        self.request(self.contract.publish(payload), Messages::default(), out);
     }
 }
 
@@ -276,25 +287,4 @@ fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     out.extend_from_slice(&[kind, flags]);
     out.extend_from_slice(&stream.to_be_bytes());
     out.extend_from_slice(payload);
-}
-
-/// The header fields of a gRPC request, without Huffman coding and without the dynamic table (RFC 7541).
-fn fields(path: &str) -> Vec<u8> {
-    let literal = |out: &mut Vec<u8>, text: &str| {
-        out.push(u8::try_from(text.len()).ok().filter(|&length| length < 0x7f).expect("short header fields"));
-        out.extend_from_slice(text.as_bytes());
-    };
-    // `:method: POST` and `:scheme: http` are entries 3 and 6 of the static table.
-    let mut out = vec![0x83, 0x86];
-    // `:path` is 4, `:authority` 1, `content-type` 31 (15 and 16 more).
-    out.push(0x04);
-    literal(&mut out, path);
-    out.push(0x01);
-    literal(&mut out, "localhost");
-    out.extend_from_slice(&[0x0f, 0x10]);
-    literal(&mut out, "application/grpc");
-    out.push(0x00);
-    literal(&mut out, "te");
-    literal(&mut out, "trailers");
-    out
 }

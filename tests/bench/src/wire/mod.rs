@@ -1,12 +1,13 @@
 //! What each kind of server speaks, as the least that a subscriber and a publisher need of it.
 
 mod grpc;
+mod header_block;
 mod http2;
 mod mqtt;
 mod nats;
 pub(crate) mod raw;
 
-pub(crate) use self::http2::STREAM_WINDOW;
+pub(crate) use self::{header_block::Library, http2::STREAM_WINDOW};
 use crate::Fault;
 
 /// The domain of everything that the bench listens to.
@@ -62,11 +63,17 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// A connection that listens: the filters of each of its streams. Answers its state and its first bytes.
-    pub(crate) fn subscribe(self, streams: &[Vec<String>], window: u32) -> (Box<dyn Session>, Vec<u8>) {
+    /// A connection that listens, with the filters of each of its streams. Returns its state and its first bytes.
+    pub(crate) fn subscribe(
+        self,
+        library: Library,
+        streams: &[Vec<String>],
+        window: u32,
+    ) -> (Box<dyn Session>, Vec<u8>) {
+        let grpc = |contract| boxed(http2::Session::subscribe(contract, library, streams, window));
         match self {
-            Self::Poke => boxed(http2::Session::subscribe(grpc::Contract::Poke, streams, window)),
-            Self::Centrifugo => boxed(http2::Session::subscribe(grpc::Contract::Centrifugo, streams, window)),
+            Self::Poke => grpc(grpc::Contract::Poke),
+            Self::Centrifugo => grpc(grpc::Contract::Centrifugo),
             Self::Nats => boxed(nats::Session::subscribe(streams)),
             Self::Mqtt => boxed(mqtt::Session::subscribe(streams)),
             Self::Raw => boxed(raw::Session::subscribe()),
@@ -74,10 +81,10 @@ impl Wire {
     }
 
     /// A connection that publishes.
-    pub(crate) fn publisher(self) -> (Box<dyn Session>, Vec<u8>) {
+    pub(crate) fn publisher(self, library: Library) -> (Box<dyn Session>, Vec<u8>) {
         match self {
-            Self::Poke => boxed(http2::Session::publisher(grpc::Contract::Poke)),
-            Self::Centrifugo => boxed(http2::Session::publisher(grpc::Contract::Centrifugo)),
+            Self::Poke => boxed(http2::Session::publisher(grpc::Contract::Poke, library)),
+            Self::Centrifugo => boxed(http2::Session::publisher(grpc::Contract::Centrifugo, library)),
             Self::Nats => boxed(nats::Session::publisher()),
             Self::Mqtt => boxed(mqtt::Session::publisher()),
             Self::Raw => boxed(raw::Session::publisher()),
@@ -108,7 +115,7 @@ mod tests {
 
     /// What a session makes of these bytes when they come in pieces of this size.
     fn read(wire: Wire, bytes: &[u8], piece: usize) -> Vec<Event> {
-        let (mut session, _) = wire.subscribe(&[vec![SHARED.to_owned()]], STREAM_WINDOW);
+        let (mut session, _) = wire.subscribe(Library::default(), &[vec![SHARED.to_owned()]], STREAM_WINDOW);
         let mut events = Vec::new();
         for piece in bytes.chunks(piece) {
             session.read(piece, &mut Vec::new(), &mut |event| events.push(event)).expect("the bytes are sound");
