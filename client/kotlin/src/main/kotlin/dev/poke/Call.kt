@@ -20,6 +20,9 @@ private val PROVED_AFTER = 30.seconds
 internal class Call(val id: CallId, carried: Map<Interest, Long>, now: Moment) {
     val carried = carried.toMutableMap()
 
+    /** How many interests it was asked for. */
+    val asked = carried.size
+
     /** What it has not answered yet, the gap included if it has said that one comes, and somebody waits for. */
     val pending = carried.keys.toMutableSet()
 

@@ -29,7 +29,19 @@ public enum class Audience {
 public data class Interest(val domain: String, val filter: String, val audience: Audience = Audience.EVERYONE) {
     /** `DOMAIN/FILTER`, for people. */
     override fun toString(): String = "$domain/$filter"
+
+    /** As [toString], on one line and short, whatever a program has asked for. */
+    internal fun printable(): String {
+        val text = toString().map { if (it.isISOControl() || it in LINE_BREAKS) "\\u%04x".format(it.code) else "$it" }
+        return if (text.size <= LONGEST_PRINTED) text.joinToString("") else text.take(LONGEST_PRINTED).joinToString("") + "..."
+    }
 }
+
+/** Line breaks that are no control characters. */
+private const val LINE_BREAKS = "\u2028\u2029"
+
+/** The longest valid interest in ASCII: 64 characters, a slash and 256. */
+private const val LONGEST_PRINTED = 321
 
 /**
  * A place in a log that many interests share. As JSON it is `{"epoch":"...","sequence":"7"}`, as in all languages.

@@ -5,10 +5,27 @@ import dev.poke.v1.SubscribeRequest
 import dev.poke.v1.Subscription
 
 /** One who takes events: a flow that is collected. */
-internal class Reader(val wake: () -> Unit = {})
+internal class Reader(val wake: () -> Unit = {}) {
+    private val refused = mutableListOf<PokeEvent.Rejected>()
 
-/** An interest that somebody holds. [generation] tells it from what it was before it was removed and added again. */
-internal class Entry(val generation: Long, var start: Start) {
+    /** The item as this reader gets it: a final rejection is a copy of its own, because each reader marks its own as handled. */
+    fun receive(item: Item): Item {
+        val event = (item as? Item.Told)?.event
+        if (event !is PokeEvent.Rejected || !event.isFinal) return item
+        return Item.Told(event.copy().also(refused::add))
+    }
+
+    /** The error that the reader's flow ends with, or null if each final rejection was handled. */
+    fun refusal(): PokeException? = refused.filterNot { it.isHandled }.takeIf { it.isNotEmpty() }?.let(::refused)
+}
+
+/**
+ * An interest that somebody holds.
+ *
+ * [generation] tells it from what it was before it was removed and added again, or before it fell over the limit: a call
+ * that carries an earlier generation no longer delivers it.
+ */
+internal class Entry(var generation: Long, var start: Start) {
     val holders = mutableSetOf<Reader>()
 
     /** The newest position that the program has taken. */
@@ -26,6 +43,9 @@ internal class Entry(val generation: Long, var start: Start) {
     /** Refused until then. */
     var retryAt: Moment? = null
 
+    /** Its holders have been told that no call carries it, because the calls are full. */
+    var isOverLimit = false
+
     val saved: Position? get() = (start as? Start.After)?.position
 
     /** Whether [call] may say something about it: no newer call delivers it. */
@@ -41,12 +61,20 @@ internal class Entry(val generation: Long, var start: Start) {
     }
 }
 
-/** All interests that somebody holds: how far they have been read, and which call delivers them. */
-internal class Interests {
+/**
+ * All interests that somebody holds: how far they have been read, and which call delivers them.
+ *
+ * They are in the order in which they were added. Calls carry the first ones, up to the limit.
+ */
+internal class Interests(var limit: InterestLimit = InterestLimit()) {
     private val entries = linkedMapOf<Interest, Entry>()
     private var newest = 0L
 
     val size: Int get() = entries.size
+
+    /** What a call may carry: the first interests, up to the limit. */
+    private val admitted: Map<Interest, Entry>
+        get() = if (size <= limit.count) entries else entries.entries.take(limit.count).associate { it.key to it.value }
 
     operator fun get(interest: Interest): Entry? = entries[interest]
 
@@ -59,21 +87,41 @@ internal class Interests {
         entries -= interest
     }
 
+    /**
+     * Marks which interests are over the limit, once that is known, and returns those that weren't before. No call delivers
+     * them any more; their positions stay.
+     */
+    fun markOverLimit(): List<Interest> {
+        if (!limit.isKnown) return emptyList()
+        val fallen = mutableListOf<Interest>()
+        entries.entries.forEachIndexed { index, (interest, entry) ->
+            val wasOverLimit = entry.isOverLimit
+            entry.isOverLimit = index >= limit.count
+            if (entry.isOverLimit && !wasOverLimit) {
+                fallen += interest
+                entry.generation = ++newest
+                entry.owner = null
+                entry.awaitsGap = false
+            }
+        }
+        return fallen
+    }
+
     fun heldBy(reader: Reader): List<Interest> = entries.filterValues { reader in it.holders }.keys.toList()
 
     /** When there is something to ask for. */
-    fun due(): Moment = entries.values.minOfOrNull { it.retryAt ?: Moment.ZERO } ?: NEVER
+    fun due(): Moment = admitted.values.minOfOrNull { it.retryAt ?: Moment.ZERO } ?: NEVER
 
     /** When a refused interest may be asked for again. */
-    fun nextRetry(): Moment = entries.values.minOfOrNull { it.retryAt ?: NEVER } ?: NEVER
+    fun nextRetry(): Moment = admitted.values.minOfOrNull { it.retryAt ?: NEVER } ?: NEVER
 
     /** Whether a call that carries these carries what should be live. What is refused for a while isn't missed. */
     fun equal(carried: Map<Interest, Long>): Boolean =
-        entries.filterValues { it.retryAt == null }.mapValues { it.value.generation } == carried
+        admitted.filterValues { it.retryAt == null }.mapValues { it.value.generation } == carried
 
     /** What to ask for now, and the generation of each. */
     fun request(now: Moment): Pair<SubscribeRequest, Map<Interest, Long>> {
-        val due = entries.filterValues { entry -> entry.retryAt.let { it == null || it <= now } }
+        val due = admitted.filterValues { entry -> entry.retryAt.let { it == null || it <= now } }
         val request = SubscribeRequest.newBuilder()
         for ((interest, entry) in due) {
             entry.retryAt = null

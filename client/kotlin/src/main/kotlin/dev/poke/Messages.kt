@@ -27,12 +27,12 @@ internal fun State.onMessage(now: Moment, id: CallId, message: SubscribeResponse
     if (call.isProved(now)) backoff.reset()
     try {
         when (message.eventCase) {
-            EventCase.WELCOME -> onWelcome(call, message.welcome)
+            EventCase.WELCOME -> onWelcome(now, call, message.welcome)
             EventCase.SUBSCRIBED -> onSubscribed(now, call, message.subscribed)
             EventCase.REJECTED -> onRejected(now, call, message.rejected)
             EventCase.POKE -> onPoke(id, message.poke)
             EventCase.GAP -> onGap(call, message.gap)
-            EventCase.ENDED -> onEnded(id, message.ended)
+            EventCase.ENDED -> onEnded(now, id, message.ended)
             EventCase.HEARTBEAT -> {
                 if (wasInTime) doublings = 0
                 onCheckpoints(id, message.heartbeat)
@@ -46,13 +46,13 @@ internal fun State.onMessage(now: Moment, id: CallId, message: SubscribeResponse
     switchOver()
 }
 
-private fun State.onWelcome(call: Call, welcome: Welcome) {
+private fun State.onWelcome(now: Moment, call: Call, welcome: Welcome) {
     val heartbeat = welcome.heartbeatInterval.bounded().takeIf { it > Duration.ZERO } ?: DEFAULT_HEARTBEAT
     val limits = welcome.limits.run { Limits(maxInterests, maxPokeBytes, maxDataDepth, retentionWindow.bounded()) }
     retriedAtOnce = false
-    this.limits = limits
     call.welcome(heartbeat, welcome.reconnectSpread.bounded())
     tell(PokeEvent.Connected(welcome.streamId, limits, heartbeat))
+    learnLimit(now, limits.maxInterests)
 }
 
 private fun State.onSubscribed(now: Moment, call: Call, subscribed: Subscribed) {
@@ -84,7 +84,7 @@ private fun State.onRejected(now: Moment, call: Call, rejected: Rejected) {
     val entry = interests[interest]?.takeIf { it.heeds(call.id) } ?: return
     val isFinal = !rejected.hasRetryDelay()
     tell(PokeEvent.Rejected(interest, Code.of(rejected.code), rejected.reason, rejected.message, isFinal))
-    if (isFinal) return finish(interest)
+    if (isFinal) return finish(now, interest)
     // Half as much again at random, so that the refused don't come back in one instant.
     val delay = rejected.retryDelay.bounded()
     entry.owner = null
@@ -123,13 +123,13 @@ private fun State.onGap(call: Call, gap: Gap) {
 }
 
 /** An end always counts: its position can lie before one that a checkpoint has raised. */
-private fun State.onEnded(id: CallId, ended: Ended) {
+private fun State.onEnded(now: Moment, id: CallId, ended: Ended) {
     val interest = interest(ended.hasInterest(), ended.interest)
     val position = position(ended.hasPosition(), ended.position)
     val data = if (ended.hasData()) toJson(ended.data) else null
     if (interests[interest]?.heeds(id) != true) return
     tell(PokeEvent.Ended(interest, position, data))
-    finish(interest)
+    finish(now, interest)
 }
 
 private fun State.onCheckpoints(id: CallId, heartbeat: Heartbeat) {

@@ -73,9 +73,13 @@ public class PokeClient internal constructor(
      * The events of [interests]. Cold: each collection holds them for as long as it lasts. Interests are counted: one that two
      * collections hold is one on the wire, each gets all of it from when it began, and it stays until both have left.
      *
-     * It completes when each of its interests has ended or was finally rejected, and fails with a [PokeException] that no
-     * retry can heal, or with [PokeException.Kind.TOO_MANY_INTERESTS]. It doesn't end for reasons that pass. While one
-     * collector of a client is 64 events behind, the server is made to wait.
+     * It completes when each of its interests has ended, and throws a [PokeException] when no retry can help. When its last
+     * interest is over and the server has refused one for good, it throws that refusal unless the collector has called
+     * [PokeEvent.Rejected.markHandled]. It doesn't end for reasons that pass. While one collector of a client is 64 events
+     * behind, the server is made to wait.
+     *
+     * A stream carries as many interests as the server allows, in the order in which they were added. Each of the others is
+     * told [PokeEvent.Rejected] with the reason `TOO_MANY_INTERESTS`, which is not final, and is asked for when there is room.
      *
      * @param latest begin with the newest retained poke; otherwise with new ones only
      * @param positions of an earlier process: what it has not seen of these interests comes first, or a gap
@@ -96,15 +100,15 @@ public class PokeClient internal constructor(
 
     private fun session(): Session = synchronized(lock) {
         checkOpen()
-        session?.takeUnless { it.isOver } ?: newSession().also { session = it }
+        session?.takeUnless { it.isOver } ?: newSession(session?.limit ?: InterestLimit()).also { session = it }
     }
 
     private fun checkOpen() = synchronized(lock) {
         if (isClosed) throw PokeException(PokeException.Kind.CLOSED, "")
     }
 
-    private fun newSession(): Session {
-        val state = State(eventBuffer, tokens.canRefresh, dice)
+    private fun newSession(limit: InterestLimit): Session {
+        val state = State(eventBuffer, tokens.canRefresh, dice, limit)
         state.isPaused = !isStarted
         return Session(transport, tokens, clock, state).also { scope.launch { it.drive() } }
     }

@@ -48,7 +48,10 @@ public sealed interface PokeEvent {
     /**
      * The server refuses the interest, or no longer serves it. The others go on.
      *
-     * @property reason the exact cause in UPPER_SNAKE, from the table of errors in poke.proto
+     * A flow whose interests are all over throws the first final rejection that was not [marked as handled][markHandled].
+     *
+     * @property reason the exact cause in UPPER_SNAKE, from the table of errors in poke.proto. `TOO_MANY_INTERESTS` is told by
+     *   the client itself: the stream is full, and the interest is asked for when there is room
      * @property isFinal true: the client gives the interest up. False: it asks again by itself
      */
     public data class Rejected(
@@ -57,7 +60,21 @@ public sealed interface PokeEvent {
         val reason: String,
         val message: String,
         val isFinal: Boolean,
-    ) : PokeEvent
+    ) : PokeEvent {
+        @Volatile
+        internal var isHandled = false
+            private set
+
+        /**
+         * Says that the program deals with this final rejection itself, so that the flow doesn't throw it at its end.
+         *
+         * Call it before the flow goes on: in the collector or in `onEach`, before any `buffer`, `flowOn` or `shareIn`. Behind
+         * these it comes too late when the interest was the flow's last.
+         */
+        public fun markHandled() {
+            isHandled = true
+        }
+    }
 
     /** The interest is live, after it was added or after the connection was lost. Everything after [position] follows. */
     public data class Live(override val interest: Interest, val position: Position, val outcome: Outcome) : PokeEvent

@@ -28,6 +28,7 @@ public enum class Code {
  * @property httpStatus of an answer that wasn't gRPC: that of a proxy, or of something that isn't Multicast Poke
  * @property retryAfter when the server asks to come back, at the earliest
  * @property violations what is wrong with which field, at most 8
+ * @property rejected the final rejections that a flow has ended with, because nobody marked them as handled
  */
 public class PokeException internal constructor(
     public val kind: Kind,
@@ -37,6 +38,7 @@ public class PokeException internal constructor(
     public val httpStatus: Int? = null,
     private val details: Details = Details(),
     internal val remedy: Remedy = Remedy.GIVE_UP,
+    public val rejected: List<PokeEvent.Rejected> = emptyList(),
 ) : Exception("${kind.words}: $problem".removeSuffix(": "), cause) {
     /** What a caller can do about it. */
     public enum class Kind(internal val words: String) {
@@ -63,14 +65,12 @@ public class PokeException internal constructor(
 
         /** The client is closed. */
         CLOSED("the client is closed"),
-
-        /** The client holds as many interests as the server accepts. */
-        TOO_MANY_INTERESTS("too many interests"),
     }
 
     public val reason: String? get() = details.info?.reason?.takeIf { details.isFromServer }
     public val retryAfter: Duration? get() = details.retryAfter
     public val violations: List<Violation> get() = details.violations
+    internal val metadata: Map<String, String> get() = details.info?.metadataMap.orEmpty()
 
     /** The same, where no other token can help. */
     internal fun onceOnly(): PokeException =
@@ -94,13 +94,16 @@ internal enum class Remedy {
     GIVE_UP,
 }
 
+/** The domain of ErrorInfo in the server's own errors. */
+private const val ERROR_DOMAIN = "poke.v1"
+
 /** The details of a status that the server itself has raised. */
 internal class Details(
     val info: ErrorInfo? = null,
     val retryAfter: Duration? = null,
     val violations: List<PokeException.Violation> = emptyList(),
 ) {
-    val isFromServer: Boolean get() = info?.domain == "poke.v1"
+    val isFromServer: Boolean get() = info?.domain == ERROR_DOMAIN
 
     companion object {
         /** Of a google.rpc.Status. What can't be read was not made by the server. */
@@ -131,6 +134,15 @@ internal fun failure(code: Code, message: String, details: Details = Details(), 
         else -> Remedy.GIVE_UP
     }
     return PokeException(remedy.kind(PokeException.Kind.REFUSED), message, cause, code, null, details, remedy)
+}
+
+/** The error of a flow whose interests are all over, of which the server has refused these for good. It is that of the first. */
+internal fun refused(rejected: List<PokeEvent.Rejected>): PokeException {
+    val first = rejected.first()
+    val info = ErrorInfo.newBuilder().setDomain(ERROR_DOMAIN).setReason(first.reason).build()
+    val others = if (rejected.size > 1) ", and ${rejected.size - 1} more of its interests" else ""
+    val problem = "${first.interest.printable()}: ${first.message} (${first.reason})$others"
+    return PokeException(PokeException.Kind.REFUSED, problem, null, first.code, null, Details(info), rejected = rejected)
 }
 
 /** An answer that isn't gRPC: a proxy speaks for the server, or something else listens there. */

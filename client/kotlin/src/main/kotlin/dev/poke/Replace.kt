@@ -82,8 +82,9 @@ internal fun State.switchOver() {
     next = null
 }
 
-/** Compares the set with that of the newest call. */
+/** Compares what may be asked for with what the newest call carries. */
 internal fun State.noteChange(now: Moment) {
+    tellFallen()
     val isSent = (next ?: current)?.let { interests.equal(it.carried) } ?: false
     changedAt = if (isSent) null else changedAt ?: now
 }
@@ -123,6 +124,7 @@ internal fun State.onEnd(now: Moment, id: CallId, error: PokeException) {
     if (call === current) current = null else next = null
     interests.release(id)
     if (call.isProved(now) || call.isAnnounced) backoff.reset()
+    val carriesFewer = lowerLimit(call, error)
     if (current == null && next != null) {
         // The call that was to take over is on its way already, and decides what comes next.
         current = next
@@ -130,7 +132,7 @@ internal fun State.onEnd(now: Moment, id: CallId, error: PokeException) {
         return
     }
     if (interests.size == 0) return
-    val delay = delayAfter(now, call, error) ?: return stop(error)
+    val delay = if (carriesFewer) Duration.ZERO else delayAfter(now, call, error) ?: return stop(error)
     notBefore = now + delay
     if (current != null) {
         noteChange(now)

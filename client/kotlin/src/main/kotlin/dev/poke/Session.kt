@@ -28,7 +28,13 @@ internal class Session(
     fun <T> change(action: State.(now: Moment) -> T): T =
         synchronized(state) { state.action(clock()) }.also { changed.trySend(Unit) }
 
-    /** Tells [collector] what it wants, until there is no more. False: it is too late for this session. */
+    /** How many interests a call may carry, for the session after this one. */
+    val limit: InterestLimit get() = synchronized(state) { state.interests.limit }
+
+    /**
+     * Tells [collector] what it wants, until there is no more. False: it is too late for this session. Throws if the server
+     * has refused an interest for good and the collector hasn't handled that.
+     */
     suspend fun tell(collector: FlowCollector<PokeEvent>, wants: Map<Interest, Start>): Boolean {
         val wake = Channel<Unit>(Channel.CONFLATED)
         val reader = Reader { wake.trySend(Unit) }
@@ -39,7 +45,7 @@ internal class Session(
                 when {
                     item is Item.Told -> collector.emit(item.event)
                     item is Item.Failed -> throw item.error
-                    isDone -> return true
+                    isDone -> return reader.refusal()?.let { throw it } ?: true
                     else -> wake.receive()
                 }
             }

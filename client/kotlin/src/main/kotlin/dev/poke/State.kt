@@ -34,8 +34,13 @@ internal sealed interface Item {
  * the driver says what has happened and when, and does the [Action]s that come out. When a call is opened and lost is in
  * `Replace.kt`, what a message does in `Messages.kt`.
  */
-internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean, val dice: Dice) {
-    val interests = Interests()
+internal class State(
+    private val outboxLimit: Int,
+    val canRefreshToken: Boolean,
+    val dice: Dice,
+    limit: InterestLimit = InterestLimit(),
+) {
+    val interests = Interests(limit)
     var current: Call? = null
     var next: Call? = null
     var newestId: CallId = 0
@@ -58,7 +63,6 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
 
     /** How often patience with silent servers has doubled. */
     var doublings = 0
-    var limits: Limits? = null
 
     /** The program doesn't want to be connected for now. */
     var isPaused = false
@@ -108,11 +112,6 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
      */
     fun join(now: Moment, reader: Reader, wants: Map<Interest, Start>): Boolean {
         if (isOver) return false
-        // The server would refuse the whole set.
-        val limit = limits?.maxInterests?.takeIf { it > 0 } ?: Int.MAX_VALUE
-        if (interests.size + wants.keys.count { it !in interests } > limit) {
-            throw PokeException(PokeException.Kind.TOO_MANY_INTERESTS, "the server accepts $limit on one stream")
-        }
         readers += reader
         for ((interest, start) in wants) {
             val entry = interests.add(interest, start)
@@ -121,6 +120,7 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
             if (entry.owner != null && position != null) {
                 post(Item.Told(PokeEvent.Live(interest, position, Outcome.FRESH)), setOf(reader))
             }
+            if (entry.isOverLimit) post(Item.Told(overLimit(interest)), setOf(reader))
         }
         noteChange(now)
         return true
@@ -159,7 +159,7 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
         val wasReading = isReading
         val item = takeVisible(reader)
         readAgain(now, wasReading)
-        return item
+        return item?.let(reader::receive)
     }
 
     private fun takeVisible(reader: Reader): Item? {
@@ -194,11 +194,11 @@ internal class State(private val outboxLimit: Int, val canRefreshToken: Boolean,
     fun isDone(reader: Reader): Boolean =
         outbox.none { reader in it.readers } && (isOver || interests.heldBy(reader).isEmpty())
 
-    /** There is no more of this interest. With the last one everything is over. */
-    fun finish(interest: Interest) {
+    /** There is no more of this interest: one that was over the limit may have room now. With the last one everything is over. */
+    fun finish(now: Moment, interest: Interest) {
         interests.remove(interest)
         calls.forEach { it.forgo(interest) }
-        if (interests.size == 0) stop()
+        if (interests.size == 0) stop() else noteChange(now)
     }
 
     fun tell(event: PokeEvent) =

@@ -50,6 +50,14 @@ internal class ExamplesTest {
     }
 
     @Test
+    fun `a wrong domain is never a silent end`() = TestServer("domains.OTHER.subscribers" to "\"open\"").use { server ->
+        for (example in listOf("Watch", "Reconnect")) Program(server, example).use { program ->
+            program.says("Exception in thread \"main\" dev.poke.PokeException: the server refused: PLAYLIST/playlist-id: ")
+            assertEquals(1, program.ends())
+        }
+    }
+
+    @Test
     fun `reconnect goes on where the last run was killed`() = TestServer().use { server ->
         Program(server, "Reconnect").use { reconnect ->
             reconnect.says("live FRESH")

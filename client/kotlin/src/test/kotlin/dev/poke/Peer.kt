@@ -210,6 +210,12 @@ internal fun filter(name: String) = Interest("D", name)
 internal fun refusal(code: Code, reason: String = "REASON", retryAfter: Duration? = null): PokeException =
     failure(code, reason, Details(errorInfo { this.reason = reason; domain = "poke.v1" }, retryAfter))
 
+/** The server accepts fewer interests on a stream. */
+internal fun tooMany(limit: String): PokeException {
+    val info = errorInfo { reason = "TOO_MANY_INTERESTS"; domain = "poke.v1"; metadata["limit"] = limit }
+    return failure(Code.INVALID_ARGUMENT, "too many", Details(info))
+}
+
 /** A position of the epoch "e". */
 internal fun at(sequence: Long, epoch: String = "e"): WirePosition =
     position { this.epoch = epoch; this.sequence = sequence }
@@ -218,11 +224,11 @@ private fun wire(filter: String) = interest { domain = "D"; this.filter = filter
 
 private fun seconds(count: Long): WireDuration = duration { seconds = count }
 
-internal fun welcome(heartbeat: Long = 20): SubscribeResponse = subscribeResponse {
+internal fun welcome(heartbeat: Long = 20, interests: Int = 3): SubscribeResponse = subscribeResponse {
     welcome = welcome {
         streamId = "stream"
         heartbeatInterval = seconds(heartbeat)
-        limits = limits { maxInterests = 3; maxPokeBytes = 131_072; maxDataDepth = 24; retentionWindow = seconds(600) }
+        limits = limits { maxInterests = interests; maxPokeBytes = 131_072; maxDataDepth = 24; retentionWindow = seconds(600) }
         reconnectSpread = seconds(5)
     }
 }
@@ -258,6 +264,7 @@ internal fun rejected(filter: String, why: Code, retryAfter: Long? = null): Subs
         interest = wire(filter)
         code = why.ordinal
         reason = "REASON"
+        message = "no"
         if (retryAfter != null) retryDelay = seconds(retryAfter)
     }
 }

@@ -214,16 +214,6 @@ internal class ReplaceTest {
     }
 
     @Test
-    fun `one interest too many is refused before the server refuses all`() = peerTest {
-        val client = client()
-        val (pokes, call) = start("a", "b", "c", client = client)
-        assertEquals("failed TOO_MANY_INTERESTS", listen(client, "d").next())
-        assertEquals("live a FRESH", listen(client, "a").next())
-        call.send(poke("a", 1))
-        assertEquals("poke a 1", pokes.next())
-    }
-
-    @Test
     fun `no interests are nothing to wait for`() = peerTest {
         assertEquals("over", listen(client().pokes(emptyList())).next())
     }

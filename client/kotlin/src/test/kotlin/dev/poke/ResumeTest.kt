@@ -182,7 +182,7 @@ internal class ResumeTest {
         call.send(welcome(), recovered("b", 0), rejected("c", Code.NOT_FOUND), poke("b", 8), ended("b", 9))
         call.finish()
         assertEquals("live b RECOVERED", pokes.resumed())
-        assertEquals(listOf("rejected c true", "poke b 8", "ended b 9", "over"), List(4) { pokes.next() })
+        assertEquals(listOf("rejected c true", "poke b 8", "ended b 9", "failed REFUSED"), List(4) { pokes.next() })
         // The client itself goes on.
         listen(client, "d")
         assertEquals(mapOf<String, Long?>("d" to null), call().asks)

@@ -122,7 +122,7 @@ internal class RetriesTest {
         val pokes = listen(client(), "a", long)
         call().send(welcome(), fresh("a", 0), rejected(long.take(256), Code.INVALID_ARGUMENT), ended("a", 1))
         assertEquals("live a FRESH", pokes.resumed())
-        assertEquals(listOf("rejected $long true", "ended a 1", "over"), List(3) { pokes.next() })
+        assertEquals(listOf("rejected $long true", "ended a 1", "failed REFUSED"), List(3) { pokes.next() })
     }
 
     /** Tokens are `t1`, `t2` and so on; the first [failures] attempts to get one fail. */

@@ -1,17 +1,8 @@
 package dev.poke
 
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
-import kotlinx.coroutines.cancel
-import kotlinx.coroutines.channels.ReceiveChannel
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.flow.buffer
-import kotlinx.coroutines.flow.produceIn
-import kotlinx.coroutines.runBlocking
-import kotlinx.coroutines.withTimeout
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonArray
@@ -32,36 +23,8 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
 
 /** Against the real server: what the SDK promises to applications. */
-internal class ServerTest {
+internal class ServerTest : ServerRig() {
     private val quickly = arrayOf("stream.reconnect_spread" to "\"200ms\"")
-
-    private fun test(vararg settings: Pair<String, String>, body: suspend CoroutineScope.(TestServer) -> Unit) =
-        TestServer(*settings).use { server -> inTime { body(server) } }
-
-    /** What [body] starts in its scope ends with it, and fails by itself. */
-    private fun inTime(body: suspend CoroutineScope.() -> Unit) {
-        val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
-        try {
-            runBlocking { withTimeout(PATIENCE * 2) { scope.body() } }
-        } finally {
-            scope.cancel()
-        }
-    }
-
-    private fun CoroutineScope.listen(client: PokeClient, vararg filters: String): ReceiveChannel<PokeEvent> =
-        client.pokes(filters.map { Interest("PLAYLIST", it) }).buffer(1000).produceIn(this)
-
-    private suspend inline fun <reified T : PokeEvent> ReceiveChannel<PokeEvent>.next(): T = withTimeout(PATIENCE) {
-        while (true) {
-            val event = receive()
-            if (event is T) return@withTimeout event
-            check(event !is PokeEvent.Gap) { "$event" }
-        }
-        @Suppress("UNREACHABLE_CODE")
-        error("receive throws at the end")
-    }
-
-    private suspend fun ReceiveChannel<PokeEvent>.data(): JsonElement? = next<PokeEvent.Poke>().data
 
     @Test
     fun `data unset, empty and null are three different things`() = test { server ->

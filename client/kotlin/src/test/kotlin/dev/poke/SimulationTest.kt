@@ -13,6 +13,7 @@ import dev.poke.v1.Outcome as WireOutcome
 private val SPREAD = 5.seconds
 private const val RUNS = 1000
 private const val STEPS = 120
+private const val INTERESTS = 4
 
 /**
  * Never a silent loss: the state against a model of the server, with faults in any order.
@@ -48,6 +49,9 @@ private class Server {
     var refuses = false
     val calls = sortedMapOf<CallId, Serving>()
 
+    /** How many interests it accepts on a call. */
+    var limit = INTERESTS
+
     /** The highest sequence that is no longer retained. */
     private var floor = 0L
     private var retained = listOf<Pair<Interest, Long>>()
@@ -64,7 +68,7 @@ private class Server {
     fun open(id: CallId, request: SubscribeRequest) {
         val call = Serving(epoch)
         // It never falls silent by itself.
-        call.queue += welcome(heartbeat = 1_000_000)
+        call.queue += welcome(heartbeat = 1_000_000, interests = limit)
         for (subscription in request.subscriptionsList) {
             val interest = filter(subscription.interest.filter)
             val after = if (subscription.hasAfter()) subscription.after else null
@@ -111,6 +115,7 @@ private class Server {
 private class Promise {
     var due = listOf<Pair<Int, Long>>()
     var isLive = false
+    var isOverLimit = false
 
     fun fulfil(through: Position) {
         due = due.filter { compareValuesBy(it, place(through), { place -> place.first }, { place -> place.second }) > 0 }
@@ -133,17 +138,22 @@ private class World(private val random: Random) {
     fun run() {
         repeat(random.nextInt(STEPS)) { step() }
         settle()
-        repeat(3) { publish(it) }
+        // The newest limit comes with a welcome.
+        withCall(0) { _, call -> call.queue += reconnect(1, 1, 20) }
         settle()
-        for ((interest, promise) in promises) {
+        repeat(INTERESTS) { publish(it) }
+        settle()
+        promises.entries.forEachIndexed { index, (interest, promise) ->
+            assertEquals(index >= server.limit, promise.isOverLimit, "$interest is over the limit")
+            if (promise.isOverLimit) return@forEachIndexed
             assertTrue(promise.isLive, "$interest never became live")
             assertTrue(promise.due.isEmpty(), "$interest has silently lost ${promise.due}")
         }
     }
 
     private fun step() {
-        val interest = random.nextInt(3)
-        when (random.nextInt(38)) {
+        val interest = random.nextInt(INTERESTS)
+        when (random.nextInt(40)) {
             in 0..5 -> publish(interest)
             in 6..17 -> withCall(random.nextInt(2), ::deliver)
             in 18..21 -> takeAll(1)
@@ -160,7 +170,9 @@ private class World(private val random: Random) {
             34 -> server.evict()
             35 -> server.restart()
             36 -> server.refuses = random.nextBoolean()
-            37 -> if (random.nextBoolean()) add(interest) else remove(interest)
+            37 -> server.limit = 1 + random.nextInt(INTERESTS)
+            38 -> add(interest)
+            39 -> remove(interest)
         }
         act()
     }
@@ -185,9 +197,12 @@ private class World(private val random: Random) {
         state.onTime(now)
         for (action in state.takeActions()) {
             when (action) {
-                is Action.Open ->
-                    if (server.refuses) state.onEnd(now, action.id, failure(Code.UNAVAILABLE, "refused"))
-                    else server.open(action.id, action.request)
+                is Action.Open -> when {
+                    server.refuses -> state.onEnd(now, action.id, failure(Code.UNAVAILABLE, "refused"))
+                    action.request.subscriptionsCount > server.limit ->
+                        state.onEnd(now, action.id, tooMany("${server.limit}"))
+                    else -> server.open(action.id, action.request)
+                }
                 is Action.Close -> server.calls -= action.id
                 is Action.Retire -> {}
             }
@@ -238,14 +253,17 @@ private class World(private val random: Random) {
                 // What came before the first start was never promised.
                 if (!promise.isLive) promise.fulfil(event.position)
                 promise.isLive = true
+                promise.isOverLimit = false
             }
             is PokeEvent.Poke -> {
                 assertTrue(promise.isLive, "a poke before its interest is live")
+                assertTrue(!promise.isOverLimit, "a poke of an interest that is over the limit")
                 // A poke that isn't due has been told before, or comes after a later one.
                 assertEquals(place(event.position), promise.due.firstOrNull(), "$interest")
                 promise.due = promise.due.drop(1)
             }
             is PokeEvent.Gap -> promise.fulfil(event.position)
+            is PokeEvent.Rejected -> promise.isOverLimit = true
             else -> {}
         }
     }

@@ -26,7 +26,10 @@ internal fun <T : Any> eventually(what: String, ask: () -> T?): T {
     }
 }
 
-/** A running `poke-server`, of $POKE_BIN_DIR, with every domain open. [settings] are values in TOML by dotted key. */
+/**
+ * A running `poke-server`, of $POKE_BIN_DIR. [settings] are values in TOML by dotted key; every domain is open unless they name
+ * domains.
+ */
 internal class TestServer(vararg settings: Pair<String, String>, address: String = "127.0.0.1:0") : AutoCloseable {
     private val folder = Files.createTempDirectory("poke-kotlin").toFile()
     private val log = CopyOnWriteArrayList<String>()
@@ -39,7 +42,8 @@ internal class TestServer(vararg settings: Pair<String, String>, address: String
     init {
         val binary = File(System.getenv("POKE_BIN_DIR") ?: "../../target/debug", "poke-server")
         check(binary.canExecute()) { "there is no $binary: build it by cargo build -p poke-server, or set POKE_BIN_DIR" }
-        val all = mapOf("domains.\"*\".publishers" to "\"anyone\"", "domains.\"*\".subscribers" to "\"open\"") + settings
+        val open = mapOf("domains.\"*\".publishers" to "\"anyone\"", "domains.\"*\".subscribers" to "\"open\"")
+        val all = (if (settings.any { it.first.startsWith("domains.") }) emptyMap() else open) + settings
         val config = File(folder, "poke.toml").apply { writeText(all.map { (key, value) -> "$key = $value\n" }.joinToString("")) }
         process = ProcessBuilder(
             binary.path, "--config", config.path, "--listen.addresses", address, "--admin.listen", "127.0.0.1:0",
