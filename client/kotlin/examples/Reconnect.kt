@@ -20,7 +20,8 @@ suspend fun main(args: Array<String>) {
                 is PokeEvent.Live -> println("live ${event.outcome}")
                 is PokeEvent.Poke -> println("poke ${event.data}")
                 is PokeEvent.Gap -> println("missed ${event.reason}, reload in ${event.reloadAfter}")
-                is PokeEvent.Reconnecting -> println("reconnecting in ${event.delay}")
+                is PokeEvent.Rejected -> println("refused ${event.reason}: ${event.message}")
+                is PokeEvent.Reconnecting -> println("reconnecting in ${event.delay}: ${event.cause.message}")
                 else -> {}
             }
             // What was handled isn't asked for again. Whoever stops this while it writes leaves the file as it was.

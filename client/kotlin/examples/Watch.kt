@@ -12,7 +12,9 @@ suspend fun main(args: Array<String>) {
                 is PokeEvent.Poke -> println("poke ${event.data}")
                 is PokeEvent.Gap -> println("something was missed: reload")
                 is PokeEvent.Ended -> println("ended ${event.data}")
-                is PokeEvent.Rejected -> println("refused ${event.reason}")
+                // One that is final is thrown when the flow is over.
+                is PokeEvent.Rejected -> println("refused ${event.reason}: ${event.message}")
+                is PokeEvent.Reconnecting -> println("not connected: ${event.cause.message}")
                 else -> {}
             }
         }

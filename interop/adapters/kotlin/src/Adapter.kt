@@ -7,6 +7,7 @@ import dev.poke.Protocol
 import dev.poke.SavedPosition
 import dev.poke.encodedSize
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.cancelAndJoin
@@ -28,6 +29,7 @@ import kotlinx.serialization.json.longOrNull
 import kotlinx.serialization.json.put
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration.Companion.milliseconds
 
 /** The adapter of the Kotlin SDK, over gRPC or, with the argument `web`, over gRPC-Web. See interop/README.md. */
@@ -130,6 +132,9 @@ private class Subscription(private val name: String, val client: PokeClient, pri
     val isPaused = MutableStateFlow(false)
     private val parts = CopyOnWriteArrayList<Part>()
 
+    /** What the first part that failed has thrown. The subscription ends with it. */
+    private val failure = AtomicReference<PokeException>()
+
     private class Part(val interests: List<Interest>) {
         lateinit var job: Job
     }
@@ -140,20 +145,25 @@ private class Subscription(private val name: String, val client: PokeClient, pri
         val isLatest = interests.any { it["latest"] == JsonPrimitive(true) }
         val part = Part(interests.map(::interest))
         parts += part
-        part.job = scope.launch {
+        // Undispatched: the interests are added before the command is answered, in the order of the commands.
+        part.job = scope.launch(start = CoroutineStart.UNDISPATCHED) {
             try {
                 client.pokes(part.interests, isLatest, positions).collect { event ->
                     isPaused.first { !it }
                     // Each part hears of the connection: one is enough.
                     if (event.interest != null || parts.first() === part) tell(told(event))
                 }
-                parts -= part
-                if (parts.isEmpty()) tell(buildJsonObject { put("event", "over") })
             } catch (failed: PokeException) {
-                parts -= part
-                if (parts.isEmpty()) tell(buildJsonObject { put("event", "failed"); put("error", told(failed)) })
+                failure.compareAndSet(null, failed)
             }
+            val isLast = synchronized(parts) { parts.remove(part) && parts.isEmpty() }
+            if (isLast) tell(end(failure.get()))
         }
+    }
+
+    private fun end(failure: PokeException?) = buildJsonObject {
+        put("event", if (failure == null) "over" else "failed")
+        if (failure != null) put("error", told(failure))
     }
 
     suspend fun remove(interest: Interest) {

@@ -52,6 +52,7 @@ internal class ExamplesTest {
     @Test
     fun `a wrong domain is never a silent end`() = TestServer("domains.OTHER.subscribers" to "\"open\"").use { server ->
         for (example in listOf("Watch", "Reconnect")) Program(server, example).use { program ->
+            program.says("refused UNKNOWN_DOMAIN: ")
             program.says("Exception in thread \"main\" dev.poke.PokeException: the server refused: PLAYLIST/playlist-id: ")
             assertEquals(1, program.ends())
         }
