@@ -57,7 +57,6 @@ internal class ConnectTransport(
     private val url = checked(url)
     private val threads = Executors.newCachedThreadPool { Thread(it, "poke").apply { isDaemon = true } }
     private val http = OkHttpClient.Builder()
-        .dispatcher(Dispatcher(threads).apply { maxRequests = MAX_CALLS; maxRequestsPerHost = MAX_CALLS })
         .protocols(protocols())
         .connectTimeout(CONNECT_TIMEOUT)
         // A stream is silent for as long as there is nothing to say. The watchdog knows how long that may be.
@@ -67,6 +66,8 @@ internal class ConnectTransport(
         .followRedirects(false)
         .addInterceptor(Interceptor(::grpcAlone))
         .apply(configure)
+        // Last, because close() ends all calls of its dispatcher: one that is shared would be ended for others too.
+        .dispatcher(Dispatcher(threads).apply { maxRequests = MAX_CALLS; maxRequestsPerHost = MAX_CALLS })
         .build()
     private var current: ConnectLink? = null
 

@@ -46,7 +46,8 @@ public class PokeClient internal constructor(
      * @param eventBuffer how many events wait for slow collectors, at least 1. Beyond that the client stops reading, and a
      *   server that must wait for too long reports a gap
      * @param elapsedRealtime a clock that runs while the device sleeps; by default Android's, elsewhere `System.nanoTime`
-     * @param configureHttp for certificates, proxies and the like. Leave the timeouts as they are
+     * @param configureHttp for certificates, proxies and the like. Leave the timeouts as they are. The client has a dispatcher
+     *   and connections of its own, whatever is set here
      * @throws PokeException [PokeException.Kind.CONFIG] for a URL or a token that can never work
      */
     public constructor(
