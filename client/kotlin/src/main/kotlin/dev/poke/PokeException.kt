@@ -139,9 +139,10 @@ internal fun failure(code: Code, message: String, details: Details = Details(), 
 /** The error of a flow whose interests are all over, of which the server has refused these for good. It is that of the first. */
 internal fun refused(rejected: List<PokeEvent.Rejected>): PokeException {
     val first = rejected.first()
-    val info = ErrorInfo.newBuilder().setDomain(ERROR_DOMAIN).setReason(first.reason).build()
+    val info = first.reason.takeIf { it.isNotEmpty() }?.let { ErrorInfo.newBuilder().setDomain(ERROR_DOMAIN).setReason(it).build() }
+    val reason = if (info == null) "" else " (${info.reason})"
     val others = if (rejected.size > 1) ", and ${rejected.size - 1} more of its interests" else ""
-    val problem = "${first.interest.printable()}: ${first.message} (${first.reason})$others"
+    val problem = "${first.interest.printable()}: ${first.message}$reason$others"
     return PokeException(PokeException.Kind.REFUSED, problem, null, first.code, null, Details(info), rejected = rejected)
 }
 
