@@ -16,6 +16,8 @@ export class Call {
   #liveSince: number | undefined;
   /** The calls that were to replace it and failed. */
   readonly #failedMoves: Backoff;
+  /** The keys of all interests in its request. */
+  readonly #asked: Set<string>;
   #lastLife: number;
 
   /** @param carried what it was asked for, less what is over. */
@@ -26,7 +28,8 @@ export class Call {
     dice: Dice,
   ) {
     this.#lastLife = lastLife;
-    this.pending = new Set(carried.keys());
+    this.#asked = new Set(carried.keys());
+    this.pending = new Set(this.#asked);
     this.#failedMoves = new Backoff(dice);
   }
 
@@ -43,6 +46,16 @@ export class Call {
     return held;
   }
 
+  /** How many interests its request had. */
+  get size(): number {
+    return this.#asked.size;
+  }
+
+  /** Returns true if the call delivers this interest, or has yet to answer it. */
+  serves(held: Held): boolean {
+    return this.carried.get(held.key) === held && (held.owner !== undefined || this.pending.has(held.key));
+  }
+
   /** The server has no more of this interest on this call. */
   forgo(key: string): void {
     this.pending.delete(key);
@@ -51,8 +64,8 @@ export class Call {
 
   /** The interest that the server means. It cuts a malformed one to its limits before it sends it back. */
   meant(named: Interest): Held | undefined {
-    const held = this.carried.get(keyOf(named));
-    if (held) return held;
+    const key = keyOf(named);
+    if (this.#asked.has(key)) return this.carried.get(key);
     const isMeant = ({ domain, filter }: Interest) => domain.startsWith(named.domain) && filter.startsWith(named.filter);
     for (const key of this.pending) {
       const candidate = this.carried.get(key);

@@ -43,7 +43,9 @@ export class PokeClient {
    * aborted or the client is closed, and throws a {@link PokeError} when no retry can help. Leaving the loop stops
    * listening. Each loop over it listens by itself, and starts with its first `next`.
    *
-   * @throws PokeError INVALID_ARGUMENT, from the loop, for malformed arguments and more interests than the server accepts.
+   * Interests beyond the limit of a stream are told "rejected", not final, and asked for when there is room.
+   *
+   * @throws PokeError INVALID_ARGUMENT, from the loop, for malformed arguments.
    */
   pokes(interests: Interest | readonly Interest[], options: ListenOptions = {}): AsyncIterable<PokeEvent> {
     const subscribe = this.#subscription(interests, options);
@@ -54,7 +56,7 @@ export class PokeClient {
    * Listens, by callbacks, which are called after this has returned. It returns what stops listening: after that no
    * callback is called. What a callback throws is an uncaught error of the program, and changes nothing here.
    *
-   * @throws PokeError INVALID_ARGUMENT for malformed arguments and more interests than the server accepts.
+   * @throws PokeError INVALID_ARGUMENT for malformed arguments.
    */
   listen(interests: Interest | readonly Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
     return toHandlers(this.#subscription(interests, options), handlers);

@@ -14,8 +14,12 @@ export interface PokeErrorOptions {
   retryDelay?: number | undefined;
   violations?: Violation[] | undefined;
   httpStatus?: number | undefined;
+  metadata?: { readonly [key: string]: string } | undefined;
   cause?: unknown;
 }
+
+/** The reason of a refusal of more interests than one stream may have. */
+export const TOO_MANY_INTERESTS = "TOO_MANY_INTERESTS";
 
 /** Why something failed. */
 export class PokeError extends Error {
@@ -35,6 +39,8 @@ export class PokeError extends Error {
   readonly violations: Violation[];
   /** The HTTP status of an answer that wasn't gRPC: that of a proxy, or of something that isn't Multicast Poke. */
   readonly httpStatus: number | undefined;
+  /** Details of the reason as the server sent them, for example `limit` of "TOO_MANY_INTERESTS". */
+  readonly metadata: { readonly [key: string]: string };
 
   constructor(code: string, message: string, options: PokeErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -43,6 +49,7 @@ export class PokeError extends Error {
     this.retryDelay = options.retryDelay;
     this.violations = options.violations ?? [];
     this.httpStatus = options.httpStatus;
+    this.metadata = options.metadata ?? {};
     this.isFinal = options.isFinal ?? ["giveUp", "refreshToken"].includes(remedyOf(this));
   }
 }

@@ -1,5 +1,6 @@
-import type { PokeError } from "./error.js";
+import { type PokeError, TOO_MANY_INTERESTS } from "./error.js";
 import type { WireGap } from "./message.js";
+import { ASSUMED_LIMIT } from "./numbers.js";
 import type { EndedReceived, Interest, LiveReceived, PokeEvent, PokeReceived, Position, RejectedReceived } from "./types.js";
 
 /** Where an interest starts: after a position, with the newest retained poke, or else with new ones. */
@@ -36,6 +37,8 @@ export class Held {
   owesGap = false;
   /** Refused until then. */
   retryAt: number | undefined;
+  /** The refusal that the program was told, while the interest is over the limit of a stream. */
+  surplus: RejectedReceived | undefined;
 
   /** @param start where the next call starts; `after` is the saved position. */
   constructor(
@@ -60,8 +63,10 @@ export class Held {
   }
 }
 
-/** All interests that somebody holds, and what the events of a call mean for them. */
+/** All interests that somebody holds, in the order of their first `add`, and what the events of a call mean for them. */
 export class Interests extends Map<string, Held> {
+  /** How many of them one call may carry: the first ones. The others wait for room. */
+  limit = ASSUMED_LIMIT;
   readonly #tell: (notice: Notice) => void;
 
   /** @param tell what the program is to hear */
@@ -74,6 +79,35 @@ export class Interests extends Map<string, Held> {
     return this.get(keyOf(interest));
   }
 
+  /** The interests that a call may carry, also those that wait for a retry. */
+  admitted(): Held[] {
+    return [...this.values()].slice(0, this.limit);
+  }
+
+  /**
+   * Tells each interest that is newly over the limit, and returns those. It keeps its position, but no call delivers it: it
+   * goes on from there once there is room.
+   */
+  refuseSurplus(): Held[] {
+    const all = [...this.values()];
+    for (const held of all.slice(0, this.limit)) held.surplus = undefined;
+    const fallen = all.slice(this.limit).filter(({ surplus }) => !surplus);
+    for (const held of fallen) {
+      held.owner = undefined;
+      held.awaitsGap = false;
+      held.surplus = {
+        type: "rejected",
+        interest: held.interest,
+        code: "INVALID_ARGUMENT",
+        reason: TOO_MANY_INTERESTS,
+        message: `over the limit of ${this.limit} interests of a stream; it is asked for when there is room`,
+        isFinal: false,
+      };
+      this.#tellOf(held, held.surplus);
+    }
+    return fallen;
+  }
+
   ownedBy(call: number): Held[] {
     return [...this.values()].filter(({ owner }) => owner === call);
   }
@@ -81,7 +115,7 @@ export class Interests extends Map<string, Held> {
   /** It is live on `call`, unless that was asked for another one of this name, or a newer call delivers it. */
   subscribed(call: number, carried: Held | undefined, live: LiveReceived): void {
     const held = this.find(live.interest);
-    if (!held || held !== carried || !held.heeds(call)) return;
+    if (!held || held !== carried || held.surplus || !held.heeds(call)) return;
     const { position } = live;
     const wasLive = held.owner !== undefined;
     held.owner = call;

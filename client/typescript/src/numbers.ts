@@ -8,6 +8,8 @@ export const PROVED_AFTER = 30_000;
 export const WELCOME_WITHIN = 10_000;
 export const MAX_DOUBLINGS = 3;
 export const GLANCE = 5000;
+/** Interests, not time: what a call carries until the server has named its limit. */
+export const ASSUMED_LIMIT = 100;
 /** Events, not time. */
 export const EVENT_BUFFER = 64;
 export const DEADLINE = 10_000;

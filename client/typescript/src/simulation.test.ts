@@ -18,6 +18,7 @@ type Op =
   | ["publish" | "deliver" | "heartbeat" | "move" | "break" | "garble" | "add" | "remove", number]
   | ["lag", number, number]
   | ["refuse", boolean]
+  | ["limit", number]
   | ["wait" | "evict" | "restart"];
 
 const interests = fc.nat({ max: 2 });
@@ -31,6 +32,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("lag" as const), calls, interests) },
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom("evict" as const, "restart" as const)) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("refuse" as const), fc.boolean()) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("limit" as const), fc.integer({ min: 1, max: 3 })) },
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom("add" as const, "remove" as const), interests) },
 );
 
@@ -49,6 +51,8 @@ class Server {
   floor = 0;
   retained: [string, number][] = [];
   refuses = false;
+  /** How many interests it accepts on a new call. */
+  limit = 3;
   readonly calls = new Map<number, Serving>();
 
   at(sequence: number): Position {
@@ -64,7 +68,7 @@ class Server {
   }
 
   open({ id, request }: Action & { type: "open" }): void {
-    const call: Serving = { epoch: this.epoch, names: [], queue: [welcome()], isAnnounced: false };
+    const call: Serving = { epoch: this.epoch, names: [], queue: [welcome(this.limit)], isAnnounced: false };
     for (const { interest, start } of request.subscriptions ?? []) {
       const name = interest?.filter ?? "";
       const after = start?.case === "after" ? start.value : undefined;
@@ -112,8 +116,8 @@ class Server {
 
 const of = (name: string): Interest => ({ domain: "D", filter: name });
 
-function welcome(): Message {
-  const limits = { maxInterests: 9, maxPokeBytes: 0, maxDataDepth: 0, retentionWindow: 0 };
+function welcome(maxInterests: number): Message {
+  const limits = { maxInterests, maxPokeBytes: 0, maxDataDepth: 0, retentionWindow: 0 };
   const connected = { type: "connected", streamId: "", limits, heartbeatInterval: 1e9 } as const;
   return { type: "welcome", connected, reconnectSpread: SPREAD };
 }
@@ -134,6 +138,8 @@ interface Promised {
   held: Held;
   due: number[];
   isLive: boolean;
+  /** It was told that it is over the limit. */
+  isWaiting: boolean;
 }
 
 class World {
@@ -175,6 +181,9 @@ class World {
       case "refuse":
         this.server.refuses = number === true;
         break;
+      case "limit":
+        this.server.limit = Number(number);
+        break;
       default:
         if (id !== undefined && call) this.stepCall(what, id, call, name);
     }
@@ -211,17 +220,24 @@ class World {
     this.state.onTime(this.now);
     for (const action of this.state.takeActions()) {
       if (action.type === "close") this.server.calls.delete(action.id);
-      else if (action.type === "open" && !this.server.refuses) this.server.open(action);
-      else if (action.type === "open") this.state.onEnd(this.now, action.id, new PokeError("UNAVAILABLE", "refused"));
+      else if (action.type === "open") this.open(action);
     }
     this.hear();
     expect(this.server.calls.size).toBeLessThanOrEqual(2);
   }
 
+  private open(action: Action & { type: "open" }): void {
+    const { limit, refuses } = this.server;
+    const options = { reason: "TOO_MANY_INTERESTS", metadata: { limit: `${limit}` } };
+    if (refuses) this.state.onEnd(this.now, action.id, new PokeError("UNAVAILABLE", "refused"));
+    else if ((action.request.subscriptions?.length ?? 0) <= limit) this.server.open(action);
+    else this.state.onEnd(this.now, action.id, new PokeError("INVALID_ARGUMENT", "too many", options));
+  }
+
   private add(name: string): void {
     if (this.promised.has(name)) return;
     const [held] = this.state.add(this.now, [[of(name), {}]]);
-    if (held) this.promised.set(name, { held, due: [], isLive: false });
+    if (held) this.promised.set(name, { held, due: [], isLive: false, isWaiting: false });
   }
 
   private remove(name: string): void {
@@ -264,12 +280,16 @@ class World {
     const promised = this.promised.get(event.interest.filter);
     expect(promised, "an event of an interest that nobody holds").toBeDefined();
     if (!promised) return;
-    if (event.type === "live") {
+    if (event.type === "rejected") {
+      expect([event.reason, event.isFinal]).toEqual(["TOO_MANY_INTERESTS", false]);
+      promised.isWaiting = true;
+    } else if (event.type === "live") {
+      promised.isWaiting = false;
       // What came before the first start was never promised.
       if (!promised.isLive) promised.due = promised.due.filter((due) => due > place(event.position));
       promised.isLive = true;
     } else if (event.type === "poke") {
-      expect(promised.isLive, "a poke before its interest is live").toBe(true);
+      expect(promised.isLive && !promised.isWaiting, "a poke while its interest isn't live").toBe(true);
       // A poke that isn't due has been heard before, or comes after a later one.
       expect(promised.due[0]).toBe(place(event.position));
       promised.due.shift();
@@ -300,6 +320,15 @@ test("the program gets each poke once and in order, or a gap", () => {
       for (const op of ops) world.step(op);
       world.settle();
       for (const name of NAMES) world.publish(name);
+      world.settle();
+      const { limit } = world.state.interests;
+      for (const [place, [name, { isLive, isWaiting }]] of [...world.promised].entries()) {
+        expect(isWaiting, `${name} waits`).toBe(place >= limit);
+        expect(isLive || isWaiting, `${name} is live`).toBe(true);
+      }
+      // The next call learns that there is room for all.
+      world.server.limit = NAMES.length;
+      world.step(["move", 0]);
       world.settle();
       for (const [name, { isLive, due }] of world.promised) {
         expect(isLive, `${name} became live`).toBe(true);

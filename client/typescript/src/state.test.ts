@@ -10,12 +10,15 @@ import type { Interest, PokeEvent, Position } from "./types.js";
 const SECOND = 1000;
 const A: Interest = { domain: "D", filter: "a" };
 const B: Interest = { domain: "D", filter: "b" };
+const C: Interest = { domain: "D", filter: "c" };
 
 const at = (sequence: number, epoch = "e"): Position => ({ epoch, sequence: `${sequence}` });
 const lost = () => new PokeError("UNAVAILABLE", "the network");
 const refusal = (code: string, retryDelay?: number) => new PokeError(code, "", { reason: "REASON", retryDelay });
-const welcome = (): Message => {
-  const limits = { maxInterests: 2, maxPokeBytes: 0, maxDataDepth: 0, retentionWindow: 0 };
+const tooMany = (limit?: string) =>
+  new PokeError("INVALID_ARGUMENT", "", { reason: "TOO_MANY_INTERESTS", metadata: limit === undefined ? {} : { limit } });
+const welcome = (maxInterests = 3): Message => {
+  const limits = { maxInterests, maxPokeBytes: 0, maxDataDepth: 0, retentionWindow: 0 };
   const connected = { type: "connected", streamId: "", limits, heartbeatInterval: 20 * SECOND } as const;
   return { type: "welcome", connected, reconnectSpread: 5 * SECOND };
 };
@@ -128,6 +131,17 @@ class Rig {
       const position = "position" in event ? ` ${event.position.epoch}:${event.position.sequence}` : "";
       return `${event.type}${"interest" in event ? ` ${event.interest.filter}` : ""}${position}`;
     });
+  }
+
+  /** As {@link heard}, of some types alone. */
+  told(...types: PokeEvent["type"][]): string[] {
+    return this.heard().filter((line) => types.some((type) => line.startsWith(type)));
+  }
+
+  /** The filters that the newest call has asked for. */
+  asked(): string[] {
+    const { subscriptions } = JSON.parse(this.opened.at(-1)?.request ?? "{}");
+    return subscriptions.map(({ interest }: { interest: Interest }) => interest.filter);
   }
 
   /** Asks to move, and lets the next call be opened. */
@@ -438,12 +452,152 @@ describe("the set", () => {
     rig.goLive();
     expect(rig.heard()).toEqual(["connected", "live a e:1"]);
   });
+});
 
-  test("more than the server accepts fail by themselves, and leave nothing behind", () => {
-    const rig = new Rig();
-    rig.goLive();
-    expect(() => rig.add(B, { domain: "D", filter: "c" })).toThrow(/2 interests/);
-    expect([...rig.state.interests.values()].map(({ interest }) => interest)).toEqual([A]);
+describe("over the limit", () => {
+  test("of a hundred and two interests the first hundred are asked for, and the others as soon as the limit is known", () => {
+    const many = Array.from({ length: 102 }, (_, at) => ({ domain: "D", filter: `${at}` }));
+    const rig = new Rig(...many);
+    expect(rig.asked()).toEqual(many.slice(0, 100).map(({ filter }) => filter));
+    rig.say(welcome(500));
+    for (const interest of many.slice(0, 100)) rig.say(live(interest));
+    expect(rig.told("rejected"), "nobody was told anything").toEqual([]);
+    rig.openedAfter();
+    expect(rig.asked()).toEqual(many.map(({ filter }) => filter));
+    rig.say(welcome(500));
+    for (const interest of many) rig.say(live(interest));
+    expect(rig.told("live").slice(-2)).toEqual(["live 100 e:1", "live 101 e:1"]);
+  });
+
+  test("the surplus is told once that it waits, and is live when there is room", () => {
+    const rig = new Rig(A, B, C);
+    rig.say(welcome(2));
+    expect(rig.events.at(-1)).toEqual({
+      type: "rejected",
+      interest: C,
+      code: "INVALID_ARGUMENT",
+      reason: "TOO_MANY_INTERESTS",
+      message: "over the limit of 2 interests of a stream; it is asked for when there is room",
+      isFinal: false,
+    });
+    rig.say(live(A));
+    rig.say(live(B));
+    expect(rig.openedAfter()).toBe(SECOND);
+    expect(rig.asked()).toEqual(["a", "b"]);
+    rig.say(welcome(2));
+    rig.say(live(A));
+    rig.say(live(B));
+    expect(rig.heard()).toEqual(["connected", "rejected c", "live a e:1", "live b e:1", "connected"]);
+    rig.say({ type: "ended", interest: A, position: at(2), data: undefined });
+    rig.openedAfter();
+    expect(rig.asked()).toEqual(["b", "c"]);
+    rig.goLive(B, C);
+    expect(rig.heard()).toEqual(["ended a e:2", "connected", "live c e:1"]);
+    expect(rig.errors).toEqual([]);
+  });
+
+  test("what is added beyond it to a live stream waits, and is told so again when it falls over it again", () => {
+    const rig = new Rig(A, B);
+    rig.say(welcome(2));
+    rig.say(live(A));
+    rig.say(live(B));
+    rig.heard();
+    const [held] = rig.add(C);
+    rig.turn();
+    expect(rig.heard()).toEqual(["rejected c"]);
+    expect(rig.state.deadline(), "no call is opened for it").toBe(rig.now + 50 * SECOND);
+    const [a] = rig.state.interests.values();
+    if (a) rig.state.remove(rig.now, a);
+    rig.add(A);
+    rig.openedAfter();
+    expect(rig.asked(), "removed and added again is last").toEqual(["b", "c"]);
+    rig.say(welcome(1));
+    expect(rig.heard()).toEqual(["rejected a", "connected", "rejected c"]);
+    rig.say(live(B));
+    expect(held?.surplus).toBeDefined();
+    rig.say(live(C));
+    rig.say(poke(C, at(5)));
+    expect(rig.heard(), "nothing of it is told while it waits").toEqual([]);
+  });
+
+  test("a call that is refused for it is repeated at once with as many as the error says, and no failure is counted", () => {
+    const rig = new Rig(A, B, C);
+    expect(rig.lose(tooMany("2"))).toBe(0);
+    expect(rig.asked()).toEqual(["a", "b"]);
+    expect(rig.told("rejected")).toEqual(["rejected c"]);
+    expect(rig.errors).toEqual([]);
+    expect(rig.lose(lost()), "the first failure").toBe(500);
+    expect(rig.lose(tooMany("1"))).toBe(0);
+    expect(rig.asked()).toEqual(["a"]);
+  });
+
+  for (const limit of [undefined, "", "many", "0", "-1", "1.5", "3", "4"]) {
+    test(`a refusal of three interests with the limit ${limit} is final`, () => {
+      const rig = new Rig(A, B, C);
+      rig.state.onEnd(rig.now, 1, tooMany(limit));
+      rig.turn();
+      expect(rig.errors).toMatchObject([{ reason: "TOO_MANY_INTERESTS" }]);
+      expect(rig.state.interests.size).toBe(0);
+    });
+  }
+
+  test("a limit that falls while the stream lives: the surplus stops, keeps its position and goes on from there", () => {
+    const rig = new Rig(A, B, C);
+    rig.goLive(A, B, C);
+    rig.say(poke(C, at(7)));
+    rig.heard();
+    rig.move();
+    const [old] = rig.opened;
+    rig.state.onEnd(rig.now, rig.state.newestId, tooMany("2"));
+    rig.turn();
+    expect(rig.heard()).toEqual(["rejected c"]);
+    expect(rig.asked(), "the move goes on at once").toEqual(["a", "b"]);
+    rig.say(poke(C, at(8)), old?.id);
+    rig.say(poke(A, at(8)), old?.id);
+    expect(rig.heard(), "the others go on").toEqual(["poke a e:8"]);
+    for (const message of [welcome(2), live(A), live(B)]) rig.say(message);
+    rig.heard();
+    rig.add({ domain: "D", filter: "d" });
+    rig.turn();
+    expect(rig.heard()).toEqual(["rejected d"]);
+    rig.move();
+    for (const message of [welcome(4), live(A), live(B)]) rig.say(message);
+    rig.openedAfter();
+    expect(rig.asked()).toEqual(["a", "b", "c", "d"]);
+    expect(rig.opened.at(-1)?.request).toContain(`"after","value":{"epoch":"e","sequence":"7"}`);
+    for (const message of [welcome(4), live(A), live(B), live(C, at(7)), poke(C, at(8))]) rig.say(message);
+    expect(rig.told("live", "poke")).toEqual(["live c e:7", "poke c e:8"]);
+  });
+
+  test("a welcome that lowers it: room on the same stream is a reason to ask again", () => {
+    const rig = new Rig(A, B, C);
+    rig.say(welcome(2));
+    rig.say({ type: "ended", interest: A, position: at(2), data: undefined });
+    rig.say(live(B));
+    rig.say(live(C));
+    rig.openedAfter();
+    rig.goLive(B, C);
+    expect(rig.told("rejected", "live")).toEqual(["rejected c", "live b e:1", "live c e:1"]);
+  });
+
+  test("an interest that waits for a retry keeps its place", () => {
+    const rig = new Rig(A, B, C);
+    rig.say(welcome(2));
+    const refused = {
+      type: "rejected",
+      interest: A,
+      code: "UNAVAILABLE",
+      reason: "R",
+      message: "",
+      isFinal: false,
+    } as const;
+    rig.say({ ...refused, retryDelay: 10 * SECOND });
+    rig.say(live(B));
+    expect(rig.openedAfter()).toBe(SECOND);
+    expect(rig.asked()).toEqual(["b"]);
+    for (const message of [welcome(2), live(B)]) rig.say(message);
+    expect(rig.openedAfter()).toBe(14 * SECOND);
+    expect(rig.asked()).toEqual(["a", "b"]);
   });
 });
 

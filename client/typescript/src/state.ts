@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Backoff, type Dice } from "./backoff.js";
 import { Call } from "./call.js";
-import { PokeError, type Remedy, remedyOf, Unreadable } from "./error.js";
+import { PokeError, type Remedy, remedyOf, TOO_MANY_INTERESTS, Unreadable } from "./error.js";
 import type { SubscribeRequestSchema } from "./gen/poke/v1/poke_pb.js";
 import { Held, Interests, type Notice, type Start } from "./interests.js";
 import { type Message, toSubscription, type WireReconnect, type WireRejected } from "./message.js";
 import { BACKOFF_MAX, CHANGE_INTERVAL, COALESCE, MAX_DOUBLINGS } from "./numbers.js";
-import type { EndedReceived, Interest, Limits, RejectedReceived } from "./types.js";
+import type { EndedReceived, Interest, RejectedReceived } from "./types.js";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -29,7 +29,6 @@ export type Action =
  */
 export class State {
   readonly interests = new Interests((notice) => this.#notices.push(notice));
-  limits: Limits | undefined;
   current: Call | undefined;
   next: Call | undefined;
   newestId = 0;
@@ -38,7 +37,9 @@ export class State {
   /** The device says that it has no network. */
   isOffline = false;
 
-  /** Since when the set is another than the newest call's. */
+  /** The server has named its limit of interests: before that nobody is told to be over it. */
+  #isLimitKnown = false;
+  /** Since when the admitted set is another than the newest call's. */
   #changedAt = NEVER;
   #openedAt = -NEVER;
   /** After a failure: no call is opened before. */
@@ -73,17 +74,13 @@ export class State {
 
   // ---- The program's side
 
-  /** @throws PokeError for more interests than the server accepts, since it would refuse the whole set. */
+  /** Adds interests, or one more holder to those that are there. What is over the limit waits for room. */
   add(now: number, wanted: [Interest, Start][]): Held[] {
     const all = wanted.map(([interest, start]) => this.interests.find(interest) ?? new Held(interest, start));
     const fresh = all.filter(({ holders }) => holders === 0);
-    const limit = this.limits?.maxInterests || NEVER;
-    if (fresh.length > 0 && this.interests.size + fresh.length > limit) {
-      throw new PokeError("INVALID_ARGUMENT", `the server accepts ${limit} interests of one client`);
-    }
     for (const held of all) held.holders += 1;
     for (const held of fresh) this.interests.set(held.key, held);
-    if (fresh.length > 0) this.#noteChange(now);
+    if (fresh.length > 0) this.#review(now);
     return all;
   }
 
@@ -94,7 +91,7 @@ export class State {
     this.interests.delete(held.key);
     for (const call of this.#calls()) call.pending.delete(held.key);
     this.#switchOver();
-    this.#noteChange(now);
+    this.#review(now);
   }
 
   /** The program is behind, or has caught up. */
@@ -137,7 +134,7 @@ export class State {
 
   #openAt(): number {
     const changeDue = Math.max(this.#changedAt + COALESCE, this.#openedAt + CHANGE_INTERVAL);
-    const retries = [...this.interests.values()].map(({ retryAt }) => retryAt);
+    const retries = this.interests.admitted().map(({ retryAt }) => retryAt);
     if (retries.length === 0) return changeDue;
     let due: number;
     if (!this.current) {
@@ -151,21 +148,21 @@ export class State {
     return Math.max(due, this.#notBefore);
   }
 
-  /** Opens a call with everything that is wanted, beside the current one if there is one. */
+  /** Opens a call with everything that is admitted, beside the current one if there is one. */
   #open(now: number): void {
     this.#changedAt = NEVER;
-    const due = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined || retryAt <= now);
+    const due = this.interests.admitted().filter(({ retryAt }) => retryAt === undefined || retryAt <= now);
     if (due.length === 0) {
       this.#closeCalls();
       return;
     }
-    for (const [, held] of due) held.retryAt = undefined;
+    for (const held of due) held.retryAt = undefined;
     this.#openedAt = now;
     this.newestId += 1;
-    const call = new Call(this.newestId, new Map(due), now, this.#dice);
+    const call = new Call(this.newestId, new Map(due.map((held) => [held.key, held])), now, this.#dice);
     if (this.current) this.next = call;
     else this.current = call;
-    const subscriptions = due.map(([, held]) => toSubscription(held));
+    const subscriptions = due.map(toSubscription);
     this.#actions.push({ type: "open", id: call.id, request: { subscriptions }, staleToken: this.#staleToken });
   }
 
@@ -188,11 +185,18 @@ export class State {
     this.#actions.push({ type: "close", id: old });
   }
 
-  /** Compares the set with that of the newest call. What is refused for a while isn't missed. */
+  /** Tells what is over the limit, and sees whether that or something else calls for another call. */
+  #review(now: number): void {
+    const fallen = this.#isLimitKnown ? this.interests.refuseSurplus() : [];
+    for (const { key } of fallen) for (const call of this.#calls()) call.pending.delete(key);
+    this.#noteChange(now);
+  }
+
+  /** Compares the admitted set with that of the newest call. What is refused for a while isn't missed. */
   #noteChange(now: number): void {
-    const carried = (this.next ?? this.current)?.carried;
-    const wanted = [...this.interests].filter(([, { retryAt }]) => retryAt === undefined);
-    const isSent = carried && wanted.length === carried.size && wanted.every(([key, held]) => carried.get(key) === held);
+    const newest = this.next ?? this.current;
+    const wanted = this.interests.admitted().filter(({ retryAt }) => retryAt === undefined);
+    const isSent = wanted.length === newest?.carried.size && wanted.every((held) => newest.serves(held));
     this.#changedAt = isSent ? NEVER : Math.min(this.#changedAt, now);
   }
 
@@ -210,9 +214,9 @@ export class State {
     switch (message.type) {
       case "welcome":
         this.#retriedAtOnce = false;
-        this.limits = message.connected.limits;
         call.welcome(message.connected.heartbeatInterval, message.reconnectSpread);
         this.#notices.push({ event: message.connected });
+        this.#limitTo(now, message.connected.limits.maxInterests);
         break;
       case "live":
         this.interests.subscribed(id, call.live(message, now), message);
@@ -231,7 +235,7 @@ export class State {
       }
       case "ended": {
         const held = this.interests.find(message.interest);
-        if (held?.heeds(id)) this.#finish(held, message);
+        if (held?.heeds(id)) this.#finish(now, held, message);
         break;
       }
       case "rejected":
@@ -254,7 +258,7 @@ export class State {
     const held = this.interests.get(meant.key);
     if (!held?.heeds(call.id)) return;
     // Half as much again at random, so that the refused don't come back in one instant.
-    if (retryDelay === undefined) this.#finish(held, rejected);
+    if (retryDelay === undefined) this.#finish(now, held, rejected);
     else this.interests.postpone(held, rejected, now + retryDelay + this.#dice(retryDelay / 2));
   }
 
@@ -269,10 +273,18 @@ export class State {
   }
 
   /** There is no more of this interest. With the last one the calls are over. */
-  #finish(held: Held, event: EndedReceived | RejectedReceived): void {
+  #finish(now: number, held: Held, event: EndedReceived | RejectedReceived): void {
     this.interests.finish(held, event);
     for (const call of this.#calls()) call.forgo(held.key);
     if (this.interests.size === 0) this.closeAll();
+    else this.#review(now);
+  }
+
+  /** The server has named its limit of interests. Zero leaves it as it is. */
+  #limitTo(now: number, limit: number): void {
+    this.interests.limit = limit || this.interests.limit;
+    this.#isLimitKnown = true;
+    this.#review(now);
   }
 
   // ---- How a call ends
@@ -303,7 +315,9 @@ export class State {
       return;
     }
     if (this.interests.size === 0) return;
-    const delay = this.#delayAfter(now, call, error, remedy);
+    const limit = limitIn(error, call);
+    if (limit !== undefined) this.#limitTo(now, limit);
+    const delay = limit !== undefined ? 0 : this.#delayAfter(now, call, error, remedy);
     if (delay === undefined) {
       this.#notices.push({ error });
       this.closeAll();
@@ -313,6 +327,7 @@ export class State {
     this.#mustWait = error.retryDelay !== undefined;
     if (this.current) {
       this.#noteChange(now);
+      if (limit !== undefined && this.#changedAt !== NEVER) this.#openedAt = this.#changedAt = -NEVER;
     } else {
       this.#changedAt = NEVER;
       this.#notices.push({ event: { type: "reconnecting", cause: error, delay } });
@@ -347,4 +362,11 @@ export class State {
     // Without a network an attempt is a try whether the device knows that rightly.
     return this.isOffline ? Math.max(jitter, BACKOFF_MAX) : jitter;
   }
+}
+
+/** The limit that refused all of a call's interests, if the call can be repeated within it. */
+function limitIn({ reason, metadata }: PokeError, call: Call): number | undefined {
+  const limit = Number(metadata.limit);
+  const isUsable = reason === TOO_MANY_INTERESTS && Number.isInteger(limit) && limit >= 1 && limit < call.size;
+  return isUsable ? limit : undefined;
 }

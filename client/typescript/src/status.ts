@@ -30,8 +30,10 @@ export function statusError(code: number, message: string, details: Detail[] = [
   const info = find(details, ErrorInfoSchema, "ErrorInfo");
   const retry = find(details, RetryInfoSchema, "RetryInfo");
   const violations = find(details, BadRequestSchema, "BadRequest")?.fieldViolations;
+  const ours = info?.domain === ERROR_DOMAIN ? info : undefined;
   return new PokeError(codeName(code), message, {
-    reason: info?.domain === ERROR_DOMAIN ? info.reason : undefined,
+    reason: ours?.reason,
+    metadata: ours?.metadata,
     retryDelay: retry && (milliseconds(retry.retryDelay) ?? 0),
     violations: violations?.map(({ field, description }) => ({ field, description })),
     cause,

@@ -44,12 +44,13 @@ export class Stream {
     this.#alarm = new Alarm(clock, () => this.#turn());
   }
 
-  /** @throws PokeError for more interests than the server accepts. */
   listen(interests: [Interest, Start][], wake: () => void): Listener {
     const held = new Set(this.#state.add(this.#clock.now(), interests));
     const listener = new Listener(held, wake, () => this.#readAgain());
     this.#listeners.add(listener);
     for (const one of held) {
+      // Whoever is the first hears it from the state.
+      if (one.surplus && one.holders > 1) listener.offer({ notice: { event: one.surplus, held: one }, waiting: 0 });
       const position = one.awaitsGap ? one.liveFrom : one.start.after;
       if (one.owner === undefined || !position) continue;
       const event = { type: "live", interest: one.interest, position, outcome: "fresh" } as const;

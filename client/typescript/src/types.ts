@@ -35,7 +35,7 @@ export interface SavedPosition extends Interest {
 
 /** What the server accepts. */
 export interface Limits {
-  /** Interests that one client holds. */
+  /** Interests of one stream. Those beyond it wait for room. */
   maxInterests: number;
   /** Bytes of a poke: its domain, filter and data. */
   maxPokeBytes: number;

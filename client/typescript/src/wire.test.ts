@@ -162,9 +162,9 @@ describe("errors", () => {
     return { ...any, typeUrl: any.typeUrl.replace("poke.v1.", "google.rpc.") };
   };
 
-  test("of the server carry a reason, a delay and violations", async () => {
+  test("of the server carry a reason and its details, a delay and violations", async () => {
     const details = [
-      detail(ErrorInfoSchema, { reason: "RATE_LIMITED", domain: "poke.v1" }),
+      detail(ErrorInfoSchema, { reason: "RATE_LIMITED", domain: "poke.v1", metadata: { limit: "10" } }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
       detail(BadRequestSchema, { fieldViolations: [{ field: "filter", description: "too long" }] }),
     ];
@@ -177,6 +177,7 @@ describe("errors", () => {
       expect(await failure({ header })).toMatchObject({
         code: "RESOURCE_EXHAUSTED",
         reason: "RATE_LIMITED",
+        metadata: { limit: "10" },
         retryDelay: 1500,
         violations: [{ field: "filter", description: "too long" }],
         isFinal: false,
@@ -188,10 +189,13 @@ describe("errors", () => {
     const foreign = [
       {
         type: "google.rpc.ErrorInfo",
-        value: toBinary(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "R", domain: "proxy" })),
+        value: toBinary(
+          ErrorInfoSchema,
+          create(ErrorInfoSchema, { reason: "R", domain: "proxy", metadata: { limit: "1" } }),
+        ),
       },
     ];
-    expect(statusError(13, "", foreign)).toMatchObject({ code: "INTERNAL", reason: undefined });
+    expect(statusError(13, "", foreign)).toMatchObject({ code: "INTERNAL", reason: undefined, metadata: {} });
     expect(statusError(13, "", [{ type: "google.rpc.ErrorInfo", value: Uint8Array.of(10, 200) }]).code).toBe("INTERNAL");
     expect(await failure({ header: { "grpc-status": "16", "grpc-status-details-bin": "?" } })).toMatchObject({
       code: "UNAUTHENTICATED",

@@ -29,7 +29,7 @@ export interface Answer {
 /** A real `poke-server`, on free ports of loopback. */
 export class Server {
   readonly #folder = mkdtempSync(join(tmpdir(), "poke-browser-"));
-  readonly #settings: Record<string, string>;
+  #settings: Record<string, string>;
   readonly #certificate: Certificate | undefined;
   readonly #isConfigured: boolean;
   #process: ChildProcess | undefined;
@@ -75,8 +75,9 @@ export class Server {
     return this.#certificate?.pem;
   }
 
-  /** Starts the server again at the same address, after {@link kill} or {@link drain}. */
-  async restart(): Promise<void> {
+  /** Starts the server again at the same address, after {@link kill} or {@link drain}; with other settings if it is given some. */
+  async restart(settings: Record<string, string> = {}): Promise<void> {
+    this.#settings = { ...this.#settings, ...settings };
     const file = join(this.#folder, "poke.toml");
     const lines = Object.entries(this.#settings).map(([key, value]) => `${key} = ${value}\n`);
     writeFileSync(file, lines.join(""));

@@ -9,7 +9,8 @@ import type { ClientSource } from "./source.js";
  * - `idle`: not started, or stopped
  * - `connecting`: started, and not live yet
  * - `live`: pokes come
- * - `reconnecting`: no stream at the moment, or the server asks to come back later; the client tries again by itself
+ * - `reconnecting`: there is no stream at the moment, the server asks to come back later, or the stream has too many interests;
+ *   the client tries again by itself, and `error` says why
  * - `ended`: there is no more of the interest
  * - `failed`: no retry can help; `error` says why
  */

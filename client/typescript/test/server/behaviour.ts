@@ -291,6 +291,51 @@ function tests(protocol: "gRPC" | "gRPC-Web", createClient: (url: string, option
     expect(error.message.length).toBeGreaterThan(10);
   });
 
+  test("what is over the limit of interests waits, harms nobody, and is live when there is room", async () => {
+    const [b, c] = [
+      { domain: "PLAYLIST", filter: "b" },
+      { domain: "PLAYLIST", filter: "c" },
+    ];
+    const server = await startServer({ "stream.max_interests": "2" });
+    const client = connect(server.url);
+    const one = new Ear(client, A);
+    await one.heard("live");
+    const two = new Ear(client, b);
+    await two.heard("live");
+    const three = new Ear(client, c);
+    await three.heard("rejected");
+    expect(three.of("rejected")).toMatchObject([
+      { interest: c, code: "INVALID_ARGUMENT", reason: "TOO_MANY_INTERESTS", isFinal: false },
+    ]);
+    await client.publish({ ...A, data: 1 });
+    await client.publish({ ...b, data: 2 });
+    await one.heard("poke");
+    await two.heard("poke");
+    one.stop();
+    await three.heard("live");
+    await client.publish({ ...c, data: 3 });
+    await three.heard("poke");
+
+    // The limit falls while both are live, and rises again.
+    await server.kill();
+    await server.restart({ "stream.max_interests": "1" });
+    await three.heard("rejected", 2);
+    await two.heard("live", 2);
+    await client.publish({ ...b, data: 4 });
+    await two.heard("poke", 2);
+    await server.kill();
+    await server.restart({ "stream.max_interests": "2" });
+    await three.heard("live", 2);
+    await client.publish({ ...c, data: 5 });
+    await three.heard("poke", 2);
+    expect([two.data, three.data]).toEqual([
+      [2, 4],
+      [3, 5],
+    ]);
+    expect([one, two, three].flatMap(({ errors }) => errors)).toEqual([]);
+    expect([...one.of("rejected"), ...two.of("rejected")]).toEqual([]);
+  });
+
   test("a key makes a repeat harmless, and other content under it is refused", async () => {
     const server = await startServer();
     const client = connect(server.url);
