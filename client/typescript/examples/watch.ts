@@ -19,7 +19,8 @@ for await (const event of client.pokes({ domain, filter })) {
       console.log("ended", event.data);
       break;
     case "rejected":
-      console.log("refused", event.reason);
+      // The loop throws by itself after a final refusal.
+      if (!event.isFinal) console.log("refused for now:", event.message);
       break;
   }
 }

@@ -218,6 +218,108 @@ describe("a loop over pokes", () => {
     expect(peer.open).toHaveLength(1);
   });
 
+  const rejected = ({ domain, filter }: Interest) =>
+    ({
+      case: "rejected",
+      value: { interest: { domain, filter }, code: 5, reason: "DOMAIN_NOT_CONFIGURED", message: "no such domain" },
+    }) as const;
+  const ended = ({ domain, filter }: Interest) =>
+    ({ case: "ended", value: { interest: { domain, filter }, position: { epoch: "e", sequence: 1n } } }) as const;
+
+  for (const order of [
+    [rejected(A), ended(B)],
+    [ended(B), rejected(A)],
+  ]) {
+    test(`a loop that loses an interest to a refusal throws when it is over: ${order.map((event) => event.case)}`, async () => {
+      const iterator = client.pokes([A, B])[Symbol.asyncIterator]();
+      const first = take(iterator);
+      await goLive();
+      for (const event of order) peer.newest.say(event);
+      await pass(0);
+      const taken = [await first];
+      for (let count = 0; count < 4; count += 1) taken.push(await take(iterator));
+      expect(taken.slice(3)).toEqual(order.map((event) => `${event.case} ${event.value.interest.filter}`));
+      const error = await iterator.next().catch((error) => error);
+      expect(error).toBeInstanceOf(PokeError);
+      expect(error).toMatchObject({
+        code: "NOT_FOUND",
+        reason: "DOMAIN_NOT_CONFIGURED",
+        isFinal: true,
+        message: 'the interest "D" "a" is refused: no such domain',
+        rejected: [{ interest: A }],
+      });
+      expect(await take(iterator)).toBe("done");
+      expect(peer.open).toEqual([]);
+    });
+  }
+
+  test("a refusal that a loop handles lets it end, and is the other loop's own", async () => {
+    const [handles, throws] = [client.pokes([A, B])[Symbol.asyncIterator](), client.pokes(A)[Symbol.asyncIterator]()];
+    const firsts = [take(handles), take(throws)];
+    await goLive();
+    peer.newest.say(rejected(A));
+    peer.newest.say(rejected(B));
+    await pass(0);
+    await Promise.all(firsts);
+    for (let done = false; !done; ) {
+      const { value: event, done: isDone } = await handles.next();
+      done = isDone ?? false;
+      if (event?.type !== "rejected") continue;
+      event.markHandled();
+      expect(Object.keys(event)).toEqual(["type", "interest", "code", "reason", "message", "isFinal"]);
+      expect(structuredClone(event)).toEqual(JSON.parse(JSON.stringify(event)));
+    }
+    expect([await take(throws), await take(throws)]).toEqual(["live a", "rejected a"]);
+    await expect(throws.next()).rejects.toMatchObject({ reason: "DOMAIN_NOT_CONFIGURED" });
+  });
+
+  test("a loop that is left, or whose signal is aborted, doesn't throw", async () => {
+    const abort = new AbortController();
+    const loops = [client.pokes(A), client.pokes(A, { signal: abort.signal })].map((loop) => loop[Symbol.asyncIterator]());
+    const firsts = loops.map(take);
+    await goLive();
+    peer.newest.say(rejected(A));
+    await pass(0);
+    await Promise.all(firsts);
+    for (const loop of loops) expect([await take(loop), await take(loop)]).toEqual(["live a", "rejected a"]);
+    await loops[0]?.return?.();
+    abort.abort();
+    for (const loop of loops) expect(await take(loop)).toBe("done");
+  });
+
+  test("callbacks: who gives onRejected has handled it, else onError hears it at the end, else the console at once", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const heard: string[] = [];
+    const onError = ({ message }: PokeError) => heard.push(message);
+    const onRejected = ({ interest }: { interest: Interest }) => heard.push(`onRejected ${interest.filter}`);
+    client.listen([A, B], { onRejected, onError });
+    await goLive();
+    peer.newest.say(rejected(A));
+    peer.newest.say(rejected(B));
+    await pass(0);
+    expect(heard.splice(0)).toEqual(["onRejected a", "onRejected b"]);
+
+    client.listen([A, B], { onError });
+    await goLive();
+    peer.newest.say(rejected(A));
+    await pass(0);
+    expect(heard).toEqual([]);
+    peer.newest.say(ended(B));
+    await pass(0);
+    expect(heard.splice(0)).toEqual(['the interest "D" "a" is refused: no such domain']);
+    expect(warn).not.toHaveBeenCalled();
+
+    for (let count = 0; count < 3; count += 1) client.listen([A, B], { onPoke: () => {} });
+    await goLive();
+    peer.newest.say(rejected(A));
+    await pass(0);
+    const warned = [['Multicast Poke: the interest "D" "a" is refused: no such domain (DOMAIN_NOT_CONFIGURED)']];
+    expect(warn.mock.calls, "once, and while the other interest goes on").toEqual(warned);
+    peer.newest.fail(new PokeError("PERMISSION_DENIED", "not yours", { reason: "NOT_GRANTED" }));
+    await pass(0);
+    expect(warn.mock.calls).toEqual([...warned, ["Multicast Poke: not yours (NOT_GRANTED)"]]);
+  });
+
   test("a final error is thrown, once, to each", async () => {
     const { heard } = listen(B);
     const { signal } = new AbortController();

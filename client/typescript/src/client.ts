@@ -39,9 +39,10 @@ export class PokeClient {
   }
 
   /**
-   * Listens, as an async iterable. It ends when each of its interests has ended or was finally rejected, when the signal is
-   * aborted or the client is closed, and throws a {@link PokeError} when no retry can help. Leaving the loop stops
-   * listening. Each loop over it listens by itself, and starts with its first `next`.
+   * Listens, as an async iterable. It ends when each of its interests has ended, when the signal is aborted or the client is
+   * closed. It throws a {@link PokeError} when no retry can help: at once if that concerns all interests; when none is left, if
+   * one of them was finally rejected and `markHandled` of that event wasn't called. Leaving the loop stops listening. Each loop
+   * over it listens by itself, and starts with its first `next`.
    *
    * Interests beyond the limit of a stream are told "rejected", not final, and asked for when there is room.
    *
@@ -56,10 +57,12 @@ export class PokeClient {
    * Listens, by callbacks, which are called after this has returned. It returns what stops listening: after that no
    * callback is called. What a callback throws is an uncaught error of the program, and changes nothing here.
    *
+   * Without `onRejected`, `onError` is told of final rejections once no interest is left. Without both, the console is.
+   *
    * @throws PokeError INVALID_ARGUMENT for malformed arguments.
    */
   listen(interests: Interest | readonly Interest[], handlers: Handlers, options: ListenOptions = {}): () => void {
-    return toHandlers(this.#subscription(interests, options), handlers);
+    return toHandlers(this, this.#subscription(interests, options), handlers);
   }
 
   /**

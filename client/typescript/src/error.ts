@@ -1,3 +1,5 @@
+import type { Refusal } from "./types.js";
+
 /** What is wrong with one field of a request. */
 export interface Violation {
   /** The field's path, for example "data.tracks[3].id". */
@@ -15,6 +17,7 @@ export interface PokeErrorOptions {
   violations?: Violation[] | undefined;
   httpStatus?: number | undefined;
   metadata?: { readonly [key: string]: string } | undefined;
+  rejected?: readonly Refusal[] | undefined;
   cause?: unknown;
 }
 
@@ -41,6 +44,8 @@ export class PokeError extends Error {
   readonly httpStatus: number | undefined;
   /** Details of the reason as the server sent them, for example `limit` of "TOO_MANY_INTERESTS". */
   readonly metadata: { readonly [key: string]: string };
+  /** The final refusals that ended a subscription: those that the program didn't handle, the first one first. */
+  readonly rejected: readonly Refusal[];
 
   constructor(code: string, message: string, options: PokeErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -50,8 +55,18 @@ export class PokeError extends Error {
     this.violations = options.violations ?? [];
     this.httpStatus = options.httpStatus;
     this.metadata = options.metadata ?? {};
+    this.rejected = options.rejected ?? [];
     this.isFinal = options.isFinal ?? ["giveUp", "refreshToken"].includes(remedyOf(this));
   }
+}
+
+/** The error of refused interests: it names the first one, and says what the server says of it. */
+export function refusalError(first: Refusal, ...others: Refusal[]): PokeError {
+  const { interest, code, reason, message, isFinal } = first;
+  // Quoted and cut: a malformed name can hold anything.
+  const [domain, filter] = [interest.domain, interest.filter].map((name) => JSON.stringify(name.slice(0, 64)));
+  const options = { reason, isFinal, rejected: [first, ...others] };
+  return new PokeError(code, `the interest ${domain} ${filter} is refused: ${message}`, options);
 }
 
 /** A message came that can't be read. */

@@ -1,7 +1,16 @@
 import { type PokeError, TOO_MANY_INTERESTS } from "./error.js";
 import type { WireGap } from "./message.js";
 import { ASSUMED_LIMIT } from "./numbers.js";
-import type { EndedReceived, Interest, LiveReceived, PokeEvent, PokeReceived, Position, RejectedReceived } from "./types.js";
+import type {
+  EndedReceived,
+  Interest,
+  LiveReceived,
+  PokeEvent,
+  PokeReceived,
+  Position,
+  Refusal,
+  RejectedReceived,
+} from "./types.js";
 
 /** Where an interest starts: after a position, with the newest retained poke, or else with new ones. */
 export interface Start {
@@ -9,9 +18,12 @@ export interface Start {
   latest?: boolean | undefined;
 }
 
+/** An event as it is for all listeners: each of them handles a refusal for itself. */
+export type SharedEvent = Exclude<PokeEvent, RejectedReceived> | Refusal;
+
 /** What the program hears. */
 export interface Notice {
-  event?: PokeEvent;
+  event?: SharedEvent;
   /** Nothing follows for those who listen now. */
   error?: PokeError;
   /** Whom it concerns; without it, everybody. */
@@ -38,7 +50,7 @@ export class Held {
   /** Refused until then. */
   retryAt: number | undefined;
   /** The refusal that the program was told, while the interest is over the limit of a stream. */
-  surplus: RejectedReceived | undefined;
+  surplus: Refusal | undefined;
 
   /** @param start where the next call starts; `after` is the saved position. */
   constructor(
@@ -148,13 +160,13 @@ export class Interests extends Map<string, Held> {
   }
 
   /** It is over, for whoever held it. An end always counts: its position can lie before one that a checkpoint has raised. */
-  finish(held: Held, event: EndedReceived | RejectedReceived): void {
+  finish(held: Held, event: EndedReceived | Refusal): void {
     this.#tellOf(held, event);
     this.delete(held.key);
   }
 
   /** It is refused for now. */
-  postpone(held: Held, rejected: RejectedReceived, retryAt: number): void {
+  postpone(held: Held, rejected: Refusal, retryAt: number): void {
     this.#tellOf(held, rejected);
     held.owner = undefined;
     held.retryAt = retryAt;
@@ -191,8 +203,8 @@ export class Interests extends Map<string, Held> {
     }
   }
 
-  #tellOf(held: Held, event: Extract<PokeEvent, { interest: Interest }>, position?: Position): void {
-    const named: PokeEvent = { ...event, interest: held.interest };
+  #tellOf(held: Held, event: Extract<SharedEvent, { interest: Interest }>, position?: Position): void {
+    const named: SharedEvent = { ...event, interest: held.interest };
     this.#tell({ event: named, held, saves: position ? [[held, position]] : [] });
   }
 }

@@ -1,3 +1,4 @@
+import type { PokeError } from "./error.js";
 import type { Listener } from "./listener.js";
 import type { Handlers } from "./options.js";
 import type { PokeEvent } from "./types.js";
@@ -49,8 +50,7 @@ export class PokeIterator implements AsyncIterator<PokeEvent, undefined> {
       if (!event) break;
     }
     // A loop asks for nothing more after an error.
-    const isOver = this.#subscription?.listener.isOver && this.#subscription.listener.waiting === 0;
-    if (this.#isDone || isOver) this.#finish();
+    if (this.#isDone || this.#subscription?.listener.isExhausted) this.#finish();
   }
 
   #finish(): void {
@@ -60,8 +60,8 @@ export class PokeIterator implements AsyncIterator<PokeEvent, undefined> {
   }
 }
 
-/** Calls the handlers. Answers what stops that. */
-export function toHandlers(subscribe: Subscribe, handlers: Handlers): () => void {
+/** Calls the handlers, and warns of errors that none of them hears. Returns what stops that. */
+export function toHandlers(client: object, subscribe: Subscribe, handlers: Handlers): () => void {
   let isDue = false;
   const { listener, leave } = subscribe(() => {
     if (!isDue) queueMicrotask(drain);
@@ -70,9 +70,11 @@ export function toHandlers(subscribe: Subscribe, handlers: Handlers): () => void
   function drain(): void {
     isDue = false;
     for (let taken = listener.take(); taken; taken = listener.take()) {
-      const { error, event } = taken;
-      if (error) shield(() => handlers.onError?.(error));
-      if (event) handle(event, handlers);
+      if (taken.event) handle(taken.event, handlers);
+      // Other interests may go on for ever: whoever doesn't listen to errors is warned now.
+      const error = taken.error ?? (handlers.onError ? undefined : listener.takeRefusals());
+      if (error && handlers.onError) shield(() => handlers.onError?.(error));
+      else if (error) warnOnce(client, error);
     }
     if (listener.isOver) leave();
   }
@@ -89,6 +91,7 @@ function handle(event: PokeEvent, handlers: Handlers): void {
       case "ended":
         return handlers.onEnded?.(event);
       case "rejected":
+        if (handlers.onRejected) event.markHandled();
         return handlers.onRejected?.(event);
       case "live":
         return handlers.onLive?.(event);
@@ -99,6 +102,20 @@ function handle(event: PokeEvent, handlers: Handlers): void {
     }
   });
   shield(() => handlers.onEvent?.(event));
+}
+
+/** Most warnings of a client: nobody reads more of them. */
+const MAX_WARNINGS = 100;
+
+const warnings = new WeakMap<object, Set<string>>();
+
+/** Warns on the console of an error that the program doesn't listen to, once for each client, interest and reason. */
+export function warnOnce(client: object, { code, reason, message }: PokeError): void {
+  const given = warnings.get(client) ?? new Set();
+  const text = `Multicast Poke: ${message} (${reason ?? code})`;
+  if (given.has(text) || given.size >= MAX_WARNINGS) return;
+  warnings.set(client, given.add(text));
+  console.warn(text);
 }
 
 /** What the program throws is for the program's own handler of uncaught errors. */

@@ -1,6 +1,6 @@
-import type { PokeError } from "./error.js";
+import { type PokeError, refusalError } from "./error.js";
 import type { Held, Notice } from "./interests.js";
-import type { PokeEvent } from "./types.js";
+import type { PokeEvent, Refusal, RejectedReceived } from "./types.js";
 
 /** A notice and how many listeners have yet to take it. */
 export interface Letter {
@@ -14,6 +14,8 @@ export class Listener {
   isOver = false;
   #isStopped = false;
   readonly #queue: Letter[] = [];
+  /** Final refusals that the program has taken and not handled. */
+  readonly #refusals = new Set<Refusal>();
 
   readonly #wake: () => void;
   readonly #taken: () => void;
@@ -36,6 +38,11 @@ export class Listener {
     return this.#queue.length;
   }
 
+  /** There is nothing left to take, and nothing will come. */
+  get isExhausted(): boolean {
+    return this.isOver && this.#queue.length === 0 && this.#refusals.size === 0;
+  }
+
   offer(letter: Letter): void {
     const { event, error, held } = letter.notice;
     if (held && !this.held.has(held)) return;
@@ -50,14 +57,34 @@ export class Listener {
     this.#wake();
   }
 
-  /** The next event, or the error that is the last. */
+  /** The next event, or the error that is the last: that of the stream, or of what was refused and not handled. */
   take(): { event?: PokeEvent; error?: PokeError } | undefined {
     for (let letter = this.#queue.shift(); letter; letter = this.#queue.shift()) {
       settle(letter);
       this.#taken();
-      if (letter.notice.event || letter.notice.error) return letter.notice;
+      const { event, error } = letter.notice;
+      if (error) {
+        this.#refusals.clear();
+        return { error };
+      }
+      if (event) return { event: event.type === "rejected" ? this.#own(event) : event };
     }
-    return undefined;
+    const error = this.isOver ? this.takeRefusals() : undefined;
+    return error && { error };
+  }
+
+  /** The error of the final refusals that the program has taken and not handled, once. */
+  takeRefusals(): PokeError | undefined {
+    const [first, ...others] = this.#refusals;
+    this.#refusals.clear();
+    return first && refusalError(first, ...others);
+  }
+
+  /** A refusal that this listener can handle. It stays plain JSON. */
+  #own(refusal: Refusal): RejectedReceived {
+    if (refusal.isFinal) this.#refusals.add(refusal);
+    const markHandled = () => void this.#refusals.delete(refusal);
+    return Object.defineProperty({ ...refusal, markHandled }, "markHandled", { enumerable: false });
   }
 
   /** Drops what waits. */
@@ -66,6 +93,7 @@ export class Listener {
     this.#isStopped = true;
     this.isOver = true;
     this.#queue.splice(0).forEach(settle);
+    this.#refusals.clear();
     this.#wake();
   }
 }

@@ -24,7 +24,7 @@ import type {
   Outcome,
   PokeReceived,
   Position,
-  RejectedReceived,
+  Refusal,
 } from "./types.js";
 
 /** An event of the wire, checked and in the client's own terms. Times are durations in milliseconds. */
@@ -40,7 +40,7 @@ export type Message =
   | { type: "unknown" };
 
 /** A refusal, and when to ask again. */
-export interface WireRejected extends RejectedReceived {
+export interface WireRejected extends Refusal {
   retryDelay: number | undefined;
 }
 

@@ -38,11 +38,12 @@ export interface Handlers {
   onPoke?: ((poke: PokeReceived) => void) | undefined;
   onGap?: ((gap: GapReceived) => void) | undefined;
   onEnded?: ((ended: EndedReceived) => void) | undefined;
+  /** A program that gives it deals with final rejections by itself: `onError` isn't called for them. */
   onRejected?: ((rejected: RejectedReceived) => void) | undefined;
   onLive?: ((live: LiveReceived) => void) | undefined;
   onConnected?: ((connected: ConnectedReceived) => void) | undefined;
   onReconnecting?: ((reconnecting: ReconnectingReceived) => void) | undefined;
-  /** No retry can heal this; nothing follows. */
+  /** No retry can heal this; nothing follows. Without this handler the console is warned. */
   onError?: ((error: PokeError) => void) | undefined;
   /** Each event, after its own handler. */
   onEvent?: ((event: PokeEvent) => void) | undefined;

@@ -5,10 +5,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PokeError, Unreadable } from "./error.js";
-import type { Held } from "./interests.js";
+import type { Held, SharedEvent } from "./interests.js";
 import type { Message } from "./message.js";
 import { type Action, State } from "./state.js";
-import type { GapReason, Interest, PokeEvent, Position } from "./types.js";
+import type { GapReason, Interest, Position } from "./types.js";
 
 const SPREAD = 5000;
 const NAMES = ["0", "1", "2"];
@@ -276,7 +276,7 @@ class World {
     }
   }
 
-  private hearOf(event: PokeEvent & { interest: Interest }): void {
+  private hearOf(event: SharedEvent & { interest: Interest }): void {
     const promised = this.promised.get(event.interest.filter);
     expect(promised, "an event of an interest that nobody holds").toBeDefined();
     if (!promised) return;

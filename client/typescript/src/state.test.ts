@@ -3,9 +3,10 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { PokeError, Unreadable } from "./error.js";
 import { SubscribeResponseSchema } from "./gen/poke/v1/poke_pb.js";
+import type { SharedEvent } from "./interests.js";
 import { type Message, toMessage } from "./message.js";
 import { State } from "./state.js";
-import type { Interest, PokeEvent, Position } from "./types.js";
+import type { Interest, Position } from "./types.js";
 
 const SECOND = 1000;
 const A: Interest = { domain: "D", filter: "a" };
@@ -63,7 +64,7 @@ class Rig {
   opened: { id: number; request: string; staleToken: number | undefined }[] = [];
   closed: number[] = [];
   retired: number[] = [];
-  events: PokeEvent[] = [];
+  events: SharedEvent[] = [];
   errors: PokeError[] = [];
 
   constructor(...interests: Interest[]) {
@@ -134,7 +135,7 @@ class Rig {
   }
 
   /** As {@link heard}, of some types alone. */
-  told(...types: PokeEvent["type"][]): string[] {
+  told(...types: SharedEvent["type"][]): string[] {
     return this.heard().filter((line) => types.some((type) => line.startsWith(type)));
   }
 

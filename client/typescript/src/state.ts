@@ -6,7 +6,7 @@ import type { SubscribeRequestSchema } from "./gen/poke/v1/poke_pb.js";
 import { Held, Interests, type Notice, type Start } from "./interests.js";
 import { type Message, toSubscription, type WireReconnect, type WireRejected } from "./message.js";
 import { BACKOFF_MAX, CHANGE_INTERVAL, COALESCE, MAX_DOUBLINGS } from "./numbers.js";
-import type { EndedReceived, Interest, RejectedReceived } from "./types.js";
+import type { EndedReceived, Interest, Refusal } from "./types.js";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -273,7 +273,7 @@ export class State {
   }
 
   /** There is no more of this interest. With the last one the calls are over. */
-  #finish(now: number, held: Held, event: EndedReceived | RejectedReceived): void {
+  #finish(now: number, held: Held, event: EndedReceived | Refusal): void {
     this.interests.finish(held, event);
     for (const call of this.#calls()) call.forgo(held.key);
     if (this.interests.size === 0) this.closeAll();

@@ -84,8 +84,8 @@ export interface EndedReceived {
   data: Data;
 }
 
-/** The server refuses the interest. */
-export interface RejectedReceived {
+/** Why an interest is refused. */
+export interface Refusal {
   type: "rejected";
   interest: Interest;
   /** Of gRPC, for example "NOT_FOUND". */
@@ -96,6 +96,15 @@ export interface RejectedReceived {
   message: string;
   /** If not, the client asks again by itself. */
   isFinal: boolean;
+}
+
+/** The server refuses the interest, or the stream has no room for it yet. */
+export interface RejectedReceived extends Refusal {
+  /**
+   * Says that the program deals with a final refusal by itself. Without it a loop over `pokes` throws when it is over. The
+   * handler `onRejected` needs no such call.
+   */
+  markHandled(): void;
 }
 
 /** How an interest has started: at the head of the log, where it had stopped, or with a loss that a gap tells of. */

@@ -45,6 +45,8 @@ const subscriptions = new Map<string, Listening>();
 class Listening {
   readonly #loops = new Map<string, { iterator: AsyncIterator<PokeEvent>; holders: number }>();
   #isOver = false;
+  /** The first refusal that ended one of the loops: told when the last loop is over, as if they were one. */
+  #refusal: PokeError | undefined;
   #resume = () => {};
   #resumed = Promise.resolve();
 
@@ -104,14 +106,19 @@ class Listening {
         if (done) break;
         if (!this.#isRepeated(value, key)) this.#tell(toldEvent(value));
       }
-    } catch (error) {
-      this.#tell({ event: "failed", error: toldError(error as PokeError) });
-      this.#isOver = true;
+    } catch (cause) {
+      const error = cause as PokeError;
+      if (error.rejected.length > 0) this.#refusal ??= error;
+      else this.#finish(error);
     }
     if (this.#loops.get(key)?.iterator === iterator) this.#loops.delete(key);
     else return; // it was removed
-    if (this.#loops.size === 0) this.#tell({ event: "over" });
-    this.#isOver ||= this.#loops.size === 0;
+    if (this.#loops.size === 0) this.#finish(this.#refusal);
+  }
+
+  #finish(error: PokeError | undefined): void {
+    this.#tell(error ? { event: "failed", error: toldError(error) } : { event: "over" });
+    this.#isOver = true;
   }
 
   /** Each loop hears of the one stream: the first one tells. */

@@ -1,7 +1,8 @@
 "use client";
 
 import { useCallback, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react";
-import type { Audience, EndedReceived, GapReceived, LiveReceived, PokeReceived } from "../types.js";
+import type { PokeError } from "../error.js";
+import type { Audience, EndedReceived, GapReceived, LiveReceived, PokeReceived, RejectedReceived } from "../types.js";
 import { Listening, type ListeningState, type PokeStatus, type Target } from "./listening.js";
 import { useClientSource } from "./provider.js";
 
@@ -18,6 +19,10 @@ export interface MulticastPokeOptions {
   onGap?: ((gap: GapReceived) => void) | undefined;
   /** There is no more of this interest. */
   onEnded?: ((ended: EndedReceived) => void) | undefined;
+  /** The interest is refused; unless `isFinal` it is asked for again. Whoever gives it deals with that: `onError` isn't called. */
+  onRejected?: ((rejected: RejectedReceived) => void) | undefined;
+  /** It has failed: no retry can help. Without this handler and `onRejected` the console is warned, once for each reason. */
+  onError?: ((error: PokeError) => void) | undefined;
   /** Start with the newest poke that the server keeps. It counts when listening starts. */
   latest?: boolean | undefined;
   /** Default "everyone". With "customer": the pokes to the customer whose token the client has. */
@@ -46,7 +51,7 @@ export function useMulticastPoke(
   options: MulticastPokeOptions = {},
 ): MulticastPoke {
   const source = useClientSource();
-  const { onLive, onGap, onEnded, latest, audience = "everyone" } = options;
+  const { onLive, onGap, onEnded, onRejected, onError, latest, audience = "everyone" } = options;
   const target = useMemo<Target>(
     () => ({ source, interest: { domain, filter, audience } }),
     [source, domain, filter, audience],
@@ -55,7 +60,7 @@ export function useMulticastPoke(
 
   // Before any effect that may start it.
   useInsertionEffect(() => {
-    listening.callbacks = { onPoke: handlePoke, onLive, onGap, onEnded, latest };
+    listening.callbacks = { onPoke: handlePoke, onLive, onGap, onEnded, onRejected, onError, latest };
   });
   useEffect(() => listening.attach(target), [listening, target]);
 

@@ -1,7 +1,8 @@
 "use client";
 
 import type { Handlers } from "../client.js";
-import { PokeError } from "../error.js";
+import { PokeError, refusalError } from "../error.js";
+import { warnOnce } from "../listen.js";
 import type { EndedReceived, GapReceived, Interest, LiveReceived, PokeReceived, RejectedReceived } from "../types.js";
 import type { ClientSource } from "./source.js";
 
@@ -31,6 +32,8 @@ export interface Callbacks {
   onLive: ((live: LiveReceived) => void) | undefined;
   onGap: ((gap: GapReceived) => void) | undefined;
   onEnded: ((ended: EndedReceived) => void) | undefined;
+  onRejected: ((rejected: RejectedReceived) => void) | undefined;
+  onError: ((error: PokeError) => void) | undefined;
   latest: boolean | undefined;
 }
 
@@ -98,7 +101,7 @@ export class Listening {
       this.#stop = target.source.get().listen(target.interest, this.#handlers(target), { latest: this.callbacks?.latest });
     } catch (error) {
       if (!(error instanceof PokeError)) throw error;
-      this.#over(target, "failed", error);
+      this.#fail(target, error);
     }
   }
 
@@ -115,6 +118,17 @@ export class Listening {
     this.#set(target, { status, error });
   }
 
+  #fail(target: Target, error: PokeError): void {
+    this.#over(target, "failed", error);
+    this.#tell(target, error);
+  }
+
+  /** A status alone is easily overlooked. */
+  #tell(target: Target, error: PokeError): void {
+    if (this.callbacks?.onError) this.callbacks.onError(error);
+    else warnOnce(target.source, error);
+  }
+
   #handlers(target: Target): Handlers {
     return {
       onLive: (live) => {
@@ -128,14 +142,17 @@ export class Listening {
       },
       onGap: (gap) => this.callbacks?.onGap?.(gap),
       onRejected: (rejected) => {
-        if (rejected.isFinal) this.#over(target, "failed", refusal(rejected));
-        else this.#set(target, { status: "reconnecting", error: refusal(rejected) });
+        const error = refusalError(rejected);
+        if (rejected.isFinal) this.#over(target, "failed", error);
+        else this.#set(target, { status: "reconnecting", error });
+        if (this.callbacks?.onRejected) this.callbacks.onRejected(rejected);
+        else if (rejected.isFinal) this.#tell(target, error);
       },
       onEnded: (ended) => {
         this.#over(target, "ended");
         this.callbacks?.onEnded?.(ended);
       },
-      onError: (error) => this.#over(target, "failed", error),
+      onError: (error) => this.#fail(target, error),
     };
   }
 
@@ -144,8 +161,4 @@ export class Listening {
     this.#stateOf = target;
     for (const watcher of this.#watchers) watcher();
   }
-}
-
-function refusal({ code, reason, message, isFinal }: RejectedReceived): PokeError {
-  return new PokeError(code, message, { reason, isFinal });
 }

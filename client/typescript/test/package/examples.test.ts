@@ -1,11 +1,12 @@
 // The examples and the Lambda, compiled in a project that has nothing but the package, against the real server.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { Server } from "../../../../tests/browser/harness/server.js";
 import { Lambda } from "./lambda.js";
 import { Program } from "./program.js";
-import { Project, pinned } from "./project.js";
+import { PACKAGE, Project, pinned } from "./project.js";
 import { Wire } from "./wire.js";
 
 /** A key, as `poke-server key new playlist-service` makes them. */
@@ -29,6 +30,7 @@ beforeAll(async () => {
     outDir: "built",
     rootDir: "examples",
   };
+  for (const [title, code] of readmePrograms()) project.write(`examples/readme/${title}.ts`, code);
   project.write("tsconfig.json", JSON.stringify({ compilerOptions, include: ["examples"] }));
   project.run("tsc");
   server = await Server.start({
@@ -50,6 +52,19 @@ afterAll(async () => {
   project?.remove();
   await server?.stop();
 });
+
+/** The README's first program below each of these titles, for a domain that the server refuses. */
+function readmePrograms(): [string, string][] {
+  const readme = readFileSync(join(PACKAGE, "README.md"), "utf8");
+  return ["Without React", "In Node.js"].map((title) => {
+    const code = new RegExp(`^## ${title}\n[^]*?^\`\`\`ts\n([^]*?)^\`\`\``, "m").exec(readme)?.[1] ?? "";
+    expect(code).toContain('"PLAYLIST"');
+    const edited = code
+      .replace('"http://127.0.0.1:8080"', "process.env.POKE_URL!")
+      .replace('"PLAYLIST"', '"no such domain"');
+    return [title.replaceAll(/\W/g, ""), edited];
+  });
+}
 
 function run(name: string, ...parameters: string[]): Program {
   const program = new Program(project.folder, `built/${name}.js`, parameters, { POKE_URL: server.url });
@@ -83,6 +98,19 @@ test("watch, publish and end", async () => {
   expect(await end.code).toBe(0);
   expect(await watcher.code).toBe(0);
   expect(watcher.lines).toEqual(["live", "poke Updated", "ended bye"]);
+});
+
+for (const name of ["watch", "reconnect", "readme/InNodejs"]) {
+  test(`${name} fails with the reason when the server refuses the domain`, async () => {
+    const program = run(name, "no such domain");
+    expect(await program.code).toBe(1);
+    expect(program.lines.join("\n")).toMatch(/"no such domain" ".*" is refused: [\s\S]*INVALID_DOMAIN/);
+  });
+}
+
+test("the README's callbacks print why the server refuses the domain", async () => {
+  const program = run("readme/WithoutReact");
+  await program.prints(/^INVALID_ARGUMENT INVALID_DOMAIN the interest "no such domain" "playlist-id" is refused: /);
 });
 
 test("reconnect goes on where it stopped, and through a server that restarts", async () => {

@@ -161,16 +161,47 @@ test("the end of an interest is told and stops it; it can be started anew", asyn
   expect(onEnded).toHaveBeenCalledTimes(2);
 });
 
-test("what the server refuses for good has failed, with the reason", async () => {
-  render(page({ domain: "no such domain" }));
-  await eventually(() => seen.now.status === "failed");
+test("what the server refuses for good has failed, with the reason, and the console is warned of it once", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const other = new Seen();
+  render(
+    <StrictMode>
+      {page({ domain: "no such domain" })}
+      <PokeProvider client={client}>
+        <Listener seen={other} />
+      </PokeProvider>
+    </StrictMode>,
+  );
+  await eventually(() => seen.now.status === "failed" && other.now.status === "live");
   expect(seen.now.error).toMatchObject({ name: "PokeError", code: "INVALID_ARGUMENT", isFinal: true });
+  act(() => seen.now.startPoke());
+  await eventually(() => seen.statuses.filter((status) => status === "failed").length === 2);
+  expect(warn.mock.calls).toEqual([[expect.stringMatching(/"no such domain" "1" is refused: .* \(INVALID_DOMAIN\)$/)]]);
+  warn.mockRestore();
+});
+
+test("whoever gives onRejected has handled a refusal, else onError hears it, and the console nothing", async () => {
+  const warn = vi.spyOn(console, "warn");
+  const [onError, onRejected] = [vi.fn(), vi.fn()];
+  render(page({ domain: "no such domain", onError, onRejected }));
+  await eventually(() => seen.now.status === "failed");
+  expect(onRejected.mock.calls).toMatchObject([[{ reason: "INVALID_DOMAIN", isFinal: true }]]);
+  expect(onError).not.toHaveBeenCalled();
+  cleanup();
+  seen = new Seen();
+  render(page({ domain: "no such domain", onError }));
+  await eventually(() => seen.now.status === "failed");
+  expect(onError.mock.calls).toMatchObject([[{ reason: "INVALID_DOMAIN", isFinal: true }]]);
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
 });
 
 test("an error that no retry can heal has failed, and it can be started anew", async () => {
+  const onError = vi.fn();
   client = createClient(server.url, { token: "poke_wrong" });
-  render(page());
+  render(page({ onError }));
   await eventually(() => seen.now.status === "failed");
+  expect(onError.mock.calls).toMatchObject([[{ reason: "INVALID_CREDENTIALS" }]]);
   expect(seen.now.error).toMatchObject({ code: "UNAUTHENTICATED", reason: "INVALID_CREDENTIALS" });
   act(() => seen.now.startPoke());
   expect(seen.now).toMatchObject({ status: "connecting", error: undefined });

@@ -27,13 +27,16 @@ test("without a provider the error says what to do", () => {
   silenced.mockRestore();
 });
 
-test("a url that can never work has failed, with the reason", () => {
+test("a url that can never work has failed, with the reason, also on the console", () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   render(
     <PokeProvider url="ftp://example.com">
       <Listener seen={seen} />
     </PokeProvider>,
   );
   expect(seen.now).toMatchObject({ status: "failed", error: { name: "PokeError", code: "INVALID_ARGUMENT" } });
+  expect(warn.mock.calls).toEqual([[expect.stringMatching(/the URL must be/)]]);
+  warn.mockRestore();
 });
 
 test("a client made from a url is closed with its provider", async () => {
