@@ -721,17 +721,46 @@ describe("publish and end", () => {
     expect(peer.calls).toEqual([]);
   });
 
-  test("many at once don't look like a leak", async () => {
-    const warnings: Error[] = [];
-    const warn = (warning: Error) => warnings.push(warning);
-    process.on("warning", warn);
-    const published = Array.from({ length: 50 }, () => client.publish(A));
+  for (const count of [20, 200]) {
+    test(`${count} at once with one signal don't look like a leak, and leave nothing at the signal`, async () => {
+      const warnings: Error[] = [];
+      const warn = (warning: Error) => warnings.push(warning);
+      process.on("warning", warn);
+      // A token that is fetched for each call is waited for with the same signal.
+      setUp({ token: async () => "t" });
+      const abort = new AbortController();
+      const { signal } = abort;
+      const each = Array.from({ length: count }, (_, at) => ({ domain: "D", filter: `${at % 3}` }));
+      const published = each.map((interest) => client.publish(interest, { signal }));
+      const stops = each.map((interest) => client.listen(interest, {}, { signal }));
+      const loops = each.map((interest) => client.pokes(interest, { signal })[Symbol.asyncIterator]());
+      const firsts = loops.map(take);
+      expect(getEventListeners(signal, "abort")).toHaveLength(1);
+      await pass(0);
+      for (const call of peer.calls) if (call.method === "Publish") call.answer({ position });
+      await Promise.all(published);
+      expect(getEventListeners(signal, "abort"), "that of what listens").toHaveLength(1);
+      for (const stop of stops) stop();
+      for (const loop of loops.slice(1)) await loop.return?.();
+      expect(getEventListeners(signal, "abort")).toHaveLength(1);
+      abort.abort();
+      expect(await Promise.all(firsts)).toEqual(firsts.map(() => "done"));
+      expect(getEventListeners(signal, "abort")).toEqual([]);
+      await pass(2000);
+      process.off("warning", warn);
+      expect(warnings).toEqual([]);
+    });
+  }
+
+  test("one signal cancels all that it was given to", async () => {
+    const abort = new AbortController();
+    const { signal } = abort;
+    const published = [1, 2, 3].map((data) => client.publish({ ...A, data }, { signal }).catch(({ code }) => code));
+    const loop = take(client.pokes(A, { signal })[Symbol.asyncIterator]());
     await pass(0);
-    for (const call of peer.calls) call.answer({ position });
-    await Promise.all(published);
-    await pass(0);
-    process.off("warning", warn);
-    expect(warnings).toEqual([]);
+    abort.abort();
+    expect(await Promise.all([...published, loop])).toEqual(["CANCELLED", "CANCELLED", "CANCELLED", "done"]);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("an empty customer isn't everyone", async () => {

@@ -8,7 +8,7 @@ import { positionFromWire } from "./message.js";
 import { EVENT_BUFFER } from "./numbers.js";
 import type { CallOptions, ClientOptions, Handlers, InterestEnd, ListenOptions, Publish, Published } from "./options.js";
 import { type Device, Stream } from "./stream.js";
-import { Clock, canceled } from "./time.js";
+import { Clock, canceled, onAbort } from "./time.js";
 import { Tokens } from "./token.js";
 import type { Interest, PokeEvent, Position, SavedPosition } from "./types.js";
 import { Caller, toRequest } from "./unary.js";
@@ -120,11 +120,12 @@ export class PokeClient {
       this.#checkOpen();
       if (signal && typeof signal.addEventListener !== "function") refuse("signal", "must be an AbortSignal");
       const listener = this.#stream.listen(checkWanted(interests, options), wake);
+      let forget = () => {};
       const leave = () => {
-        signal?.removeEventListener("abort", leave);
+        forget();
         this.#stream.leave(listener);
       };
-      signal?.addEventListener("abort", leave);
+      if (signal) forget = onAbort(signal, leave);
       if (signal?.aborted) leave();
       return { listener, leave };
     };

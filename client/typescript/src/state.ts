@@ -280,9 +280,10 @@ export class State {
     else this.#review(now);
   }
 
-  /** The server has named its limit of interests. Zero leaves it as it is. */
+  /** The server has named its limit of interests. Zero is none. */
   #limitTo(now: number, limit: number): void {
-    this.interests.limit = limit || this.interests.limit;
+    if (limit === 0) return;
+    this.interests.limit = limit;
     this.#isLimitKnown = true;
     this.#review(now);
   }

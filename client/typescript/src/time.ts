@@ -47,6 +47,27 @@ export function canceled(): PokeError {
   return new PokeError("CANCELLED", "the program has cancelled this");
 }
 
+const onAborted = new WeakMap<object, Set<() => void>>();
+
+function callAll({ target }: Event): void {
+  for (const callback of onAborted.get(target as AbortSignal) ?? []) callback();
+}
+
+/**
+ * Calls back when the signal is aborted, until the returned function is called. All callbacks of a signal share one listener,
+ * since Node takes more than ten of them for a leak and warns.
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const callbacks = onAborted.get(signal) ?? new Set();
+  onAborted.set(signal, callbacks.add(callback));
+  // The same function is added once.
+  signal.addEventListener("abort", callAll);
+  return () => {
+    callbacks.delete(callback);
+    if (callbacks.size === 0) signal.removeEventListener("abort", callAll);
+  };
+}
+
 /**
  * What `run` makes; or CANCELLED when one of `outer` is aborted, or DEADLINE_EXCEEDED after `patience` milliseconds. In the
  * end its signal is aborted, so that nothing goes on.
@@ -58,16 +79,16 @@ export function within<T>(
 ): Promise<T> {
   const controller = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let cancel = () => {};
+  let undo: (() => void)[] = [];
   return new Promise<T>((resolve, reject) => {
-    cancel = () => reject(canceled());
+    const cancel = () => reject(canceled());
     const expire = () => reject(new PokeError("DEADLINE_EXCEEDED", "no answer in time"));
     if (patience < Number.POSITIVE_INFINITY) timer = setTimeout(expire, patience);
-    for (const signal of outer) signal?.addEventListener("abort", cancel);
+    undo = outer.map((signal) => (signal ? onAbort(signal, cancel) : () => {}));
     if (outer.some((signal) => signal?.aborted)) cancel();
     else run(controller.signal).then(resolve, reject);
   }).finally(() => {
-    for (const signal of outer) signal?.removeEventListener("abort", cancel);
+    for (const step of undo) step();
     clearTimeout(timer);
     controller.abort();
   });

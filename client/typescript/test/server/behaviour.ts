@@ -1,5 +1,5 @@
 // What the SDK does with the real server, whatever carries it.
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -366,6 +366,27 @@ function tests(protocol: "gRPC" | "gRPC-Web", createClient: (url: string, option
     }
     expect(kinds.filter((kind) => kind === "poke").length === 61 || kinds.includes("gap")).toBe(true);
   });
+
+  for (const count of [20, 200]) {
+    test(`${count} calls at once with one signal are no leak to Node`, async () => {
+      const warnings: Error[] = [];
+      const warn = (warning: Error) => warnings.push(warning);
+      process.on("warning", warn);
+      cleanups.push(() => process.off("warning", warn));
+      const server = await startServer();
+      const client = connect(server.url, { token: async () => "" });
+      const { signal } = new AbortController();
+      const ears = Array.from({ length: count }, () => new Ear(client, A, { signal }));
+      await ears[0]?.heard("live");
+      const other = { domain: "PLAYLIST", filter: "other" };
+      await Promise.all(Array.from({ length: count }, () => client.publish(other, { signal })));
+      await client.publish(A);
+      for (const ear of ears) await ear.heard("poke");
+      for (const { stop } of ears) stop();
+      expect(getEventListeners(signal, "abort")).toEqual([]);
+      expect(warnings).toEqual([]);
+    });
+  }
 
   test("nobody listens there, and then somebody does", async () => {
     const server = await startServer();
