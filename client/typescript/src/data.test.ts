@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { encodedSize, fromValue, toValue } from "./data.js";
 import { PokeError } from "./error.js";
 import { PublishRequestSchema } from "./gen/poke/v1/poke_pb.js";
+import type { Publish } from "./options.js";
 import type { Data, Json } from "./types.js";
 
 /** Over the wire and back. */
@@ -79,6 +80,27 @@ describe("what comes back is what was sent", () => {
     const shared = { id: "7" };
     expect(trip([shared, { shared }])).toEqual([{ id: "7" }, { shared: { id: "7" } }]);
   });
+});
+
+test("interfaces and readonly lists compile as data, and what is no value of JSON at all doesn't", () => {
+  interface Change {
+    added: Track[];
+    readonly removed: readonly string[];
+    by?: string;
+  }
+  interface Track {
+    id: string;
+  }
+  const change: Change = { added: [{ id: "7" }], removed: ["8"] };
+  const poke: Publish = { domain: "PLAYLIST", filter: "1", data: change };
+  const tracks: readonly string[] = ["7", "8"];
+  const frozen = { list: [1, [2]], nothing: null } as const;
+  expect([poke.data, tracks, frozen].map(trip)).toEqual([change, tracks, frozen]);
+  expect([encodedSize(change), encodedSize(tracks), encodedSize(frozen)]).not.toContain(0);
+  // @ts-expect-error: no bigint
+  expect(() => encodedSize(1n)).toThrow("data is a bigint");
+  // @ts-expect-error: no symbol
+  expect(() => encodedSize(Symbol("a"))).toThrow("data is a symbol");
 });
 
 describe("what has no form on the wire is refused, and where it is", () => {

@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { PokeError } from "./error.js";
 import { PublishRequestSchema } from "./gen/poke/v1/poke_pb.js";
-import type { Data, Json } from "./types.js";
+import type { Data, Json, Sendable } from "./types.js";
 
 const MAX_DEPTH = 24;
 
@@ -18,7 +18,7 @@ const HALF_A_PAIR = /[\uD800-\uDFFF]/u;
  *
  * @throws PokeError INVALID_ARGUMENT, as a publish of the same data does.
  */
-export function encodedSize(data: Data): number {
+export function encodedSize(data: Sendable): number {
   return toBinary(PublishRequestSchema, create(PublishRequestSchema, { data: toValue(data) })).length;
 }
 

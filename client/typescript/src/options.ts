@@ -2,7 +2,6 @@ import type { PokeError } from "./error.js";
 import type { TokenProvider } from "./token.js";
 import type {
   ConnectedReceived,
-  Data,
   EndedReceived,
   GapReceived,
   Interest,
@@ -13,6 +12,7 @@ import type {
   ReconnectingReceived,
   RejectedReceived,
   SavedPosition,
+  Sendable,
 } from "./types.js";
 
 /** How a client is set up, whatever carries its calls. */
@@ -52,7 +52,7 @@ export interface Handlers {
 /** One poke to send. */
 export interface Publish extends Pick<Interest, "domain" | "filter"> {
   /** Left out or `undefined`, text, or any JSON. */
-  data?: Data;
+  data?: Sendable;
   /** Send it to this customer alone. */
   customerId?: string | undefined;
   /** Makes retries safe: 1 to 128 printable ASCII characters. By default 128 random bits. */

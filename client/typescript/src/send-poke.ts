@@ -1,6 +1,6 @@
 import type { PokeClient } from "./client.js";
 import type { CallOptions, Publish, Published } from "./options.js";
-import type { Data } from "./types.js";
+import type { Sendable } from "./types.js";
 
 /** How one poke is sent. */
 export interface SendOptions extends CallOptions, Pick<Publish, "customerId" | "idempotencyKey"> {}
@@ -16,7 +16,7 @@ export interface SendOptions extends CallOptions, Pick<Publish, "customerId" | "
 export function sendPoke(
   domain: string,
   filter: string,
-  data: Data,
+  data: Sendable,
   client: PokeClient,
   { customerId, idempotencyKey, ...options }: SendOptions = {},
 ): Promise<Published> {

@@ -6,6 +6,14 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** What a poke says: `undefined` says nothing, which is not the same as `null`. */
 export type Data = Json | undefined;
 
+/**
+ * What a poke is given to say: JSON values, also as interfaces and readonly lists.
+ *
+ * TypeScript can't tell these from objects that JSON doesn't have. So a Date, a function, a bigint or an undefined value within
+ * an object compiles, and is refused when it is sent, with its path.
+ */
+export type Sendable = Data | object;
+
 /** To whom pokes go: to everyone who listens, or to one customer, whom the server takes from the token. */
 export type Audience = "everyone" | "customer";
 

@@ -36,11 +36,18 @@ function compile(project: Project, folder: string, moduleResolution: string, eve
 }
 
 const USES = `
-  import { encodedSize, type PokeClient, PokeError } from "multicast-poke";
+  import { encodedSize, type PokeClient, PokeError, sendPoke } from "multicast-poke";
   import { createClient } from "multicast-poke/web";
   import { createClient as createNodeClient } from "multicast-poke/node";
   import { PokeProvider, useMulticastPoke } from "multicast-poke/react";
   const client: PokeClient = createClient("/", { token: async () => "t" });
+  interface Change { added: { id: string }[]; by?: string }
+  export const publish = (change: Change, tracks: readonly string[]) => [
+    client.publish({ domain: "PLAYLIST", filter: "1", data: change }),
+    client.endInterest({ domain: "PLAYLIST", filter: "1", data: tracks }),
+    sendPoke("PLAYLIST", "1", { change, tracks }, client),
+    encodedSize(change),
+  ];
   function Playlist() {
     const { lastPoke, error } = useMulticastPoke("PLAYLIST", "1", ({ data }) => encodedSize(data), { latest: true });
     return <p>{error instanceof PokeError ? error.code : lastPoke?.publishTime.toISOString()}</p>;
