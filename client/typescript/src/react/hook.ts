@@ -11,8 +11,8 @@ export type { PokeStatus };
 /** What a component may want beside pokes. */
 export interface MulticastPokeOptions {
   /**
-   * From here on nothing is missed. With `outcome` "fresh" it is the time to load what pokes tell changes of: what is loaded
-   * earlier may have changed before anybody listened.
+   * From here on nothing is missed. With `outcome` "fresh" the component loads again what pokes tell changes of: what it loaded
+   * at first may have changed before it listened.
    */
   onLive?: ((live: LiveReceived) => void) | undefined;
   /** Something was missed: reload after `gap.reloadAfter` milliseconds. */

@@ -1,24 +1,19 @@
 // The README's page, as it stands there, in a new project of Vite and React.
 
 import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Server } from "../../../../tests/browser/harness/server.js";
-import { PACKAGE, Project, pinned } from "./project.js";
-
-const CHROMIUM = process.env.POKE_CHROMIUM ?? "/usr/bin/chromium";
-/** Without what a closed network refuses. */
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
+import { PACKAGE, type Project } from "./project.js";
+import { CHROMIUM, launch, newViteProject, serve } from "./site.js";
 
 let server: Server;
 let browser: Browser;
 
 beforeAll(async () => {
-  server = await Server.start();
-  if (existsSync(CHROMIUM)) browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  server = await Server.start({ settings: { "stream.reconnect_spread": '"100ms"', "stream.reload_spread": '"10m"' } });
+  if (existsSync(CHROMIUM)) browser = await launch();
 });
 afterAll(async () => {
   await browser?.close();
@@ -32,7 +27,16 @@ function programs(readme: string): string[] {
 
 /** The page: the README's first program. */
 function page(): string {
-  return (programs("README.md")[0] ?? "").replace(/^```.*\n/gm, "").replace(/```$/, "");
+  return code(programs("README.md")[0]);
+}
+
+/** The README's component that loads what it shows. */
+function component(): string {
+  return code(programs("README.md").find((program) => program.includes("onGap") && program.includes("<ul>")));
+}
+
+function code(program: string | undefined): string {
+  return (program ?? "").replace(/^```.*\n/gm, "").replace(/```$/, "");
 }
 
 test("the first README shows programs of the SDK's, which are compiled there", () => {
@@ -75,43 +79,91 @@ test.skipIf(!existsSync(CHROMIUM))(
   180_000,
 );
 
-/** What `npm create vite -- --template react-ts` makes, with this as its main.tsx; checked and built. */
-function newViteProject(main: string): Project {
-  const project = Project.install(
-    pinned("react", "react-dom", "@types/react", "@types/react-dom", "typescript", "vite", "@vitejs/plugin-react"),
-  );
-  project.write(
-    "index.html",
-    `<!doctype html><html lang="en"><head><meta charset="UTF-8" /><title>page</title></head>
-    <body><div id="root"></div><script type="module" src="/src/main.tsx"></script></body></html>`,
-  );
-  project.write("vite.config.ts", `import react from "@vitejs/plugin-react"; export default { plugins: [react()] };`);
-  const options = {
-    target: "ES2023",
-    module: "ESNext",
-    moduleResolution: "bundler",
-    jsx: "react-jsx",
-    strict: true,
-    noEmit: true,
-  };
-  project.write(
-    "tsconfig.json",
-    JSON.stringify({ compilerOptions: { ...options, types: ["vite/client"] }, include: ["src"] }),
-  );
-  project.write("src/main.tsx", main);
-  project.run("tsc");
-  project.run("vite", "build");
-  return project;
-}
+/** The component in a page that can take it away. */
+const AROUND = `
+  import { PokeProvider } from "multicast-poke/react";
+  import { createRoot } from "react-dom/client";
 
-/** Serves a folder of built files, as any web server does. */
-async function serve(folder: string): Promise<{ url: string; close: () => void }> {
-  const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
-  const site = createServer((request, response) => {
-    const file = join(folder, request.url === "/" ? "index.html" : (request.url ?? ""));
-    if (!existsSync(file)) return response.writeHead(404).end();
-    return response.writeHead(200, { "content-type": types[extname(file)] ?? "text/plain" }).end(readFileSync(file));
+  function App() {
+    const [isShown, show] = useState(true);
+    return (
+      <PokeProvider url="POKE_URL">
+        <button onClick={() => show(!isShown)}>{isShown ? "Hide" : "Show"}</button>
+        {isShown && <Playlist id="7" />}
+      </PokeProvider>
+    );
+  }
+  createRoot(document.getElementById("root")!).render(<App />);
+`;
+
+describe.skipIf(!existsSync(CHROMIUM))("the README's component that loads what it shows", () => {
+  let title = "one";
+  let loads = 0;
+  let project: Project;
+  let site: { url: string; close: () => void };
+  let tab: Page;
+
+  beforeAll(async () => {
+    project = newViteProject(component() + AROUND.replace("POKE_URL", server.url));
+    site = await serve(project.path("dist"), (path) => {
+      if (path !== "/playlists/7") return undefined;
+      loads += 1;
+      return [{ id: "1", title }];
+    });
+  }, 180_000);
+  afterAll(() => {
+    site?.close();
+    project?.remove();
   });
-  await new Promise<void>((listening) => site.listen(0, "127.0.0.1", listening));
-  return { url: `http://127.0.0.1:${(site.address() as AddressInfo).port}/`, close: () => site.close() };
-}
+  beforeEach(async () => {
+    title = "one";
+    tab = await browser.newPage();
+    await tab.clock.install();
+  });
+  afterEach(() => tab.close());
+
+  const shows = (text: string) => tab.getByText(text, { exact: true }).waitFor({ timeout: 20_000 });
+
+  test("shows it while the service is down, and what has changed meanwhile once that is back", async () => {
+    await server.kill();
+    await tab.goto(site.url);
+    await shows("reconnecting");
+    await shows("one");
+    title = "two";
+    await server.restart();
+    await shows("live");
+    await shows("two");
+    title = "three";
+    await server.publish("PLAYLIST", "7", "Updated");
+    await shows("three");
+  });
+
+  test("loads it again after a gap, unless it has gone meanwhile", async () => {
+    await tab.goto(site.url);
+    await shows("live");
+    await server.publish("PLAYLIST", "7", "Updated");
+    await shows("one");
+    const restart = async () => {
+      await server.kill();
+      await shows("reconnecting");
+      await server.restart();
+      await shows("live");
+    };
+    title = "two";
+    await restart();
+    const reloads = async () => {
+      await tab.clock.runFor("10:00");
+      expect(await tab.getByText("two", { exact: true }).count()).toBe(1);
+    };
+    await vi.waitFor(reloads, { timeout: 20_000 });
+
+    title = "three";
+    await restart();
+    const before = loads;
+    await tab.getByText("Hide").click();
+    await tab.clock.runFor("10:00");
+    // Whatever the page had begun to load is there when this is.
+    await tab.evaluate(() => fetch("/playlists/7"));
+    expect(loads).toBe(before + 1);
+  });
+});
