@@ -51,7 +51,7 @@ export function useMulticastPoke(
   options: MulticastPokeOptions = {},
 ): MulticastPoke {
   const source = useClientSource();
-  const { onLive, onGap, onEnded, onRejected, onError, latest, audience = "everyone" } = options;
+  const { audience = "everyone" } = options;
   const target = useMemo<Target>(
     () => ({ source, interest: { domain, filter, audience } }),
     [source, domain, filter, audience],
@@ -60,7 +60,7 @@ export function useMulticastPoke(
 
   // Before any effect that may start it.
   useInsertionEffect(() => {
-    listening.callbacks = { onPoke: handlePoke, onLive, onGap, onEnded, onRejected, onError, latest };
+    listening.callbacks = { ...options, onPoke: handlePoke };
   });
   useEffect(() => listening.attach(target), [listening, target]);
 

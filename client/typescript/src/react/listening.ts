@@ -3,7 +3,8 @@
 import type { Handlers } from "../client.js";
 import { PokeError, refusalError } from "../error.js";
 import { warnOnce } from "../listen.js";
-import type { EndedReceived, GapReceived, Interest, LiveReceived, PokeReceived, RejectedReceived } from "../types.js";
+import type { Interest, PokeReceived } from "../types.js";
+import type { MulticastPokeOptions } from "./hook.js";
 import type { ClientSource } from "./source.js";
 
 /**
@@ -27,14 +28,8 @@ export interface ListeningState {
 }
 
 /** What is called, as of the component's last render. */
-export interface Callbacks {
+interface Callbacks extends MulticastPokeOptions {
   onPoke: (poke: PokeReceived) => void;
-  onLive: ((live: LiveReceived) => void) | undefined;
-  onGap: ((gap: GapReceived) => void) | undefined;
-  onEnded: ((ended: EndedReceived) => void) | undefined;
-  onRejected: ((rejected: RejectedReceived) => void) | undefined;
-  onError: ((error: PokeError) => void) | undefined;
-  latest: boolean | undefined;
 }
 
 /** What one hook listens to. It is another one whenever the client or the interest is. */

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project } from "./project.js";
 
 const LIMIT = 32 * 1024;
+/** The hook may add as much: it also tells a component, or else the console, why it has failed. */
+const HOOK = 1024;
 let project: Project;
 
 beforeAll(() => {
@@ -41,13 +43,13 @@ test("the SDK of a page, with stubs and protobuf, takes at most 32 KiB gzipped",
   expect(modules.filter((module) => /connect-node|^node:|browser-external/.test(module))).toEqual([]);
 }, 60_000);
 
-test("with the hook as well", async () => {
+test("the React hook adds at most 1 KiB", async () => {
   const { gzipped, modules } = await bundle(`
     import { PokeProvider, useMulticastPoke } from "multicast-poke/react";
     window.page = [PokeProvider, useMulticastPoke];
   `);
   console.log(`figure: with the React hook, less React, it takes ${bytes(gzipped)} gzipped`);
-  expect(gzipped).toBeLessThanOrEqual(LIMIT);
+  expect(gzipped).toBeLessThanOrEqual(LIMIT + HOOK);
   expect(modules.filter((module) => /connect-node|^node:|browser-external/.test(module))).toEqual([]);
 }, 60_000);
 
