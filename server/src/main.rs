@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{self, Write as _},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
 };
 
@@ -143,14 +144,14 @@ fn announce(server: &Server, dev: bool) -> io::Result<()> {
     // No browser opens a UNIX socket.
     let pages = server.addresses().filter(|address| matches!(address, Address::Tcp(_)));
     if let Some(address) = pages.take(usize::from(server.has_console())).next() {
-        say(&format!("console on {}{}\n", url(address, server.speaks_tls()), console::PATH))?;
+        say(&format!("console on {}{}\n", url(&reachable(address), server.speaks_tls()), console::PATH))?;
     }
     let addresses: Vec<_> = server.addresses().map(|address| url(address, server.speaks_tls())).collect();
     let admin = server.admin_address().map(|admin| tracing::field::display(url(admin, false)));
     let (version, mode) = (env!("CARGO_PKG_VERSION"), if dev { "development" } else { "configured" });
     tracing::info!(version, mode, addresses = addresses.join(" "), admin, "started");
     match server.addresses().next() {
-        Some(address) if dev => say(&greeting(address, server.speaks_tls())),
+        Some(address) if dev => say(&greeting(&reachable(address), server.speaks_tls())),
         _ => Ok(()),
     }
 }
@@ -175,6 +176,19 @@ fn greeting(address: &Address, tls: bool) -> String {
     )
 }
 
+/// Returns an address that clients on this machine can open: loopback in place of a wildcard, which not every system connects to.
+fn reachable(address: &Address) -> Address {
+    match address {
+        Address::Tcp(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => {
+            Address::Tcp((Ipv4Addr::LOCALHOST, v4.port()).into())
+        }
+        Address::Tcp(SocketAddr::V6(v6)) if v6.ip().is_unspecified() => {
+            Address::Tcp((Ipv6Addr::LOCALHOST, v6.port()).into())
+        }
+        other => other.clone(),
+    }
+}
+
 fn url(address: &Address, tls: bool) -> String {
     match address {
         Address::Tcp(address) if tls => format!("https://{address}"),
@@ -193,4 +207,21 @@ fn say(text: &str) -> io::Result<()> {
 fn complain(text: &str) {
     // Where even this can't be written, the exit code has to do.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_to_open_is_never_a_wildcard() {
+        for (listens, opens) in [
+            ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+            ("[::]:8080", "http://[::1]:8080"),
+            ("192.0.2.1:8080", "http://192.0.2.1:8080"),
+        ] {
+            let Ok(address) = listens.parse() else { panic!("{listens} is no address") };
+            assert_eq!(url(&reachable(&Address::Tcp(address)), false), opens);
+        }
+    }
 }

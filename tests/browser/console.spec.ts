@@ -137,12 +137,76 @@ test("what is typed is published as text, JSON or nothing, and the answer is sho
   ] as const) {
     await publish(page, "PLAYLIST", "f", typed);
     await expect(form.getByText(`Sends ${says}: `)).toBeVisible();
-    await expect(form.getByRole("status")).toContainText("Accepted, to 1 stream. Position ");
+    await expect(form.getByRole("status")).toContainText("Accepted, to 1 receiver. Position ");
     await expect(row(page, shown).first()).toContainText("poke");
   }
   await form.getByLabel("Data", { exact: true }).fill("9007199254740993");
   await expect(form.getByRole("button", { name: "Publish" })).toBeDisabled();
   await expect(form.locator("#data-says")).toHaveClass("bad");
+});
+
+test("text that looks like JSON and isn't is told before it is sent, and where it goes wrong", async ({
+  page,
+  startServer,
+}) => {
+  const server = await startServer({ development: true });
+  await open(page, server);
+  const form = region(page, "Publish");
+  await form.getByLabel("Data", { exact: true }).fill('{"oops": ');
+  await expect(form.locator("#data-says")).toHaveText(/^Sends text: .* It looks like JSON, but isn't: .+\.$/);
+  await expect(form.locator("#data-says")).toHaveClass("warn");
+  await expect(form.getByRole("button", { name: "Publish as text" })).toBeEnabled();
+  await form.getByLabel("read as").selectOption("text");
+  await expect(form.locator("#data-says")).toHaveClass("muted");
+  await expect(form.getByRole("button", { name: "Publish", exact: true })).toBeEnabled();
+  await form.getByLabel("read as").selectOption("JSON");
+  await expect(form.locator("#data-says")).toHaveText(/^This is not valid JSON: .+\.$/);
+  await expect(form.getByRole("button", { name: "Publish", exact: true })).toBeDisabled();
+});
+
+test("on a phone a large poke is a row of a few lines, and all of it shows when it is opened", async ({
+  page,
+  startServer,
+}) => {
+  const server = await startServer({ development: true });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await open(page, server);
+  await watch(page, "PLAYLIST", "f".repeat(256));
+  await server.publish("PLAYLIST", "f".repeat(256), { tracks: Array.from({ length: 2_000 }, (_, n) => `track-${n}`) });
+  const large = row(page, "track-0");
+  await large.scrollIntoViewIfNeeded();
+  await expect.poll(async () => (await large.boundingBox())?.height).toBeLessThan(200);
+  await large.click();
+  await expect(page.locator("pre")).toContainText("track-1999");
+  expect((await page.locator("pre").boundingBox())?.height).toBeLessThanOrEqual(300);
+});
+
+for (const [name, options] of [
+  ["in development", { development: true }],
+  ["without the server's state", { settings: { "console.enabled": "true" } }],
+] as const) {
+  test(`at 1280 x 800 Publish is in sight with three interests, ${name}`, async ({ page, startServer }) => {
+    const server = await startServer(options);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await open(page, server);
+    for (const filter of ["a", "b", "c".repeat(256)]) await watch(page, "PLAYLIST", filter);
+    await expect(region(page, "Publish").getByRole("button", { name: "Publish" })).toBeInViewport({ ratio: 1 });
+  });
+}
+
+test("a refusal says why: beside what is watched, and in the server's numbers", async ({ page, startServer }) => {
+  const server = await startServer({ settings: { ...PRODUCTION, 'domains."*".subscribers': '"authenticated"' } });
+  await open(page, server);
+  await enterKeys(page, { "To see the server's state": OPERATOR });
+  const watching = region(page, "Watch");
+  await watching.getByLabel("Domain").fill("PLAYLIST");
+  await watching.getByLabel("Filter").fill("f");
+  await watching.getByRole("button", { name: "Watch", exact: true }).click();
+  await expect(watching.getByRole("listitem")).toContainText(/refused: CREDENTIALS_REQUIRED: ./);
+  expect((await server.call("Publish", { domain: "PLAYLIST", filter: "f" })).status).toBe(401);
+  expect((await server.call("Publish", { domain: "PLAYLIST", filter: "" })).status).toBe(400);
+  const calls = region(page, "Since the start").locator("div").filter({ hasText: "Calls refused" });
+  await expect(calls).toContainText("2: 1 invalid argument, 1 unauthenticated");
 });
 
 test("an interest is ended after a question, and nothing is published to it any more", async ({ page, startServer }) => {
@@ -429,7 +493,9 @@ test("the numbers move, and each drawing says in words what it shows", async ({ 
   await open(page, server);
   await watch(page, "SCORE", "f");
   const tiles = region(page, "The server at this moment");
-  await expect(tiles.locator("[data-of=streams] p")).toHaveText("1");
+  await expect(tiles.locator("[data-of=streams] p").first()).toHaveText("1");
+  await expect(tiles.locator("[data-of=streams]")).toContainText("60 s ago");
+  await expect(tiles.getByRole("img", { name: "Streams in the last 60 s: now 1, at most 1, at least 0" })).toBeVisible();
   await expect
     .poll(async () => {
       await server.publish("SCORE", "f", "x");

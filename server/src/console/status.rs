@@ -9,7 +9,7 @@ use super::{Viewers, snapshot::Subject};
 use crate::{
     backplane::Backplane,
     limits::Memory,
-    metrics::{Label as _, Shed},
+    metrics::{By, Label, Shed},
     stream::Streams,
 };
 
@@ -46,6 +46,7 @@ pub(super) struct Picture<'a> {
     memory: MemoryPicture,
     now: Now,
     total: Total,
+    refused: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -88,6 +89,22 @@ struct Total {
     connections_opened: u64,
     connections_refused: u64,
     shed: u64,
+}
+
+/// How often something was refused since the start for one reason.
+#[derive(Serialize)]
+struct Refused {
+    /// "call" for Publish and EndInterest, "stream" or "connection".
+    what: &'static str,
+    /// The label of the metric that counts it.
+    reason: &'static str,
+    count: u64,
+}
+
+/// Returns the reasons that have occurred.
+fn refused<L: Label>(what: &'static str, counters: &By<L>) -> impl Iterator<Item = Refused> {
+    let all = L::ALL.iter().map(move |label| Refused { what, reason: label.name(), count: counters.get(*label) });
+    all.filter(|refused| refused.count > 0)
 }
 
 impl<B: Backplane> Subject for Status<B> {
@@ -139,6 +156,10 @@ impl<B: Backplane> Subject for Status<B> {
                 connections_refused: m.connections_refused.total(),
                 shed: m.shed.total(),
             },
+            refused: refused("call", &m.publish_refused)
+                .chain(refused("stream", &m.subscribe_refused))
+                .chain(refused("connection", &m.connections_refused))
+                .collect(),
         }
     }
 }

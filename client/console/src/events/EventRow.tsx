@@ -2,7 +2,7 @@ import { memo } from "preact/compat";
 import { useState } from "preact/hooks";
 import { time } from "../format.js";
 import { type Entry, interestOf } from "./journal.js";
-import { dataOf, details, says } from "./words.js";
+import { dataOf, details, excerpt, says } from "./words.js";
 
 /** One event: a line, and all of it when it is opened. */
 export const EventRow = memo(function EventRow({
@@ -30,7 +30,7 @@ export const EventRow = memo(function EventRow({
         <time dateTime={at.toISOString()}>{time(at)}</time>
         <span class="kind">{event.type}</span>
         <span class="interest">{interest && <InterestName {...interest} />}</span>
-        <span class="says">{says(event)}</span>
+        <span class="says">{excerpt(event)}</span>
       </button>
       {isOpen && (
         <div class="details">

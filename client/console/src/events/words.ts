@@ -41,6 +41,15 @@ export function says(event: Event): string {
   }
 }
 
+/** Characters of a row: more than fits on a wide screen. All of it shows when the row is opened. */
+const ROW_MAX = 300;
+
+/** What an event says, cut to what a row can show. */
+export function excerpt(event: Event): string {
+  const text = says(event);
+  return text.length > ROW_MAX ? `${text.slice(0, ROW_MAX)}…` : text;
+}
+
 /** What is told beside that, a name and a value each. */
 export function details(event: Event, at: Date): [string, string][] {
   const lines: [string, string][] = [];

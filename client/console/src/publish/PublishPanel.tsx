@@ -33,6 +33,7 @@ export function PublishPanel({
   const most = settings?.maxPokeBytes ?? MOST;
   const data = useMemo(() => sized(typed(text, reading), names, most), [text, reading, names, most]);
   const isForOne = isForCustomers(settings?.domains ?? [], names.domain);
+  const fault = "error" in data ? undefined : data.fault;
 
   // A button that is disabled while it is used would lose the focus.
   const run = async (work: () => Promise<string>) => {
@@ -54,7 +55,7 @@ export function PublishPanel({
   const publish = () =>
     run(async () => {
       const { position, localReceiverCount } = await publisher.publish(poke());
-      const to = localReceiverCount === undefined ? "" : `, to ${plural(localReceiverCount, "stream")}`;
+      const to = localReceiverCount === undefined ? "" : `, to ${plural(localReceiverCount, "receiver")}`;
       return `Accepted${to}. Position ${position.epoch}:${position.sequence}`;
     });
   const end = () =>
@@ -105,7 +106,7 @@ export function PublishPanel({
           </div>
           <textarea
             id="data"
-            rows={3}
+            rows={2}
             spellcheck={false}
             placeholder={'Updated, or {"added":["track-7"]}'}
             aria-describedby="data-says"
@@ -113,8 +114,9 @@ export function PublishPanel({
             value={text}
             onInput={(event) => setText(event.currentTarget.value)}
           />
-          <p id="data-says" class={"error" in data ? "bad" : "muted"}>
+          <p id="data-says" class={"error" in data ? "bad" : fault ? "warn" : "muted"}>
             {"error" in data ? data.error : `Sends ${data.says}: ${count(data.size)} of ${count(most)} bytes`}
+            {fault && `. It looks like JSON, but isn't: ${fault}.`}
           </p>
         </div>
         <div class="line">
@@ -127,7 +129,7 @@ export function PublishPanel({
             End…
           </button>
           <button type="submit" class="primary" aria-disabled={isBusy} disabled={"error" in data}>
-            Publish
+            {fault ? "Publish as text" : "Publish"}
           </button>
         </div>
         <output class={outcome?.isGood === false ? "bad" : "good"}>{outcome?.text}</output>

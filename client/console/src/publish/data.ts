@@ -3,8 +3,8 @@ import type { Data, Json } from "multicast-poke";
 /** How what is typed becomes data. */
 export type Reading = "auto" | "text" | "json";
 
-/** What typed text is as data, or why it is none. */
-export type Typed = { data: Data; says: string } | { error: string };
+/** What typed text is as data, or why it is none. `fault`: it is sent as text, but looks like JSON that went wrong. */
+export type Typed = { data: Data; says: string; fault?: string } | { error: string };
 
 /** As `poke publish` reads it: JSON if it is valid JSON, else text. Nothing typed is undefined, unless it is to be text. */
 export function typed(text: string, reading: Reading): Typed {
@@ -13,8 +13,11 @@ export function typed(text: string, reading: Reading): Typed {
   let data: Json;
   try {
     data = JSON.parse(text) as Json;
-  } catch {
-    return reading === "json" ? { error: "This is not valid JSON." } : { data: text, says: "text" };
+  } catch (error) {
+    // In the words of the browser, which say where.
+    const fault = (error as SyntaxError).message;
+    if (reading === "json") return { error: `This is not valid JSON: ${fault}.` };
+    return { data: text, says: "text", ...(/^\s*[[{"]/.test(text) && { fault }) };
   }
   return { data, says: kind(data) };
 }

@@ -1,7 +1,15 @@
 import { bytes, count, plural } from "../format.js";
-import type { Status } from "./state.js";
+import type { Refused, Status } from "./state.js";
 
-function figures({ now, total, memory, epoch, configReloads }: Status): [string, string][] {
+/** "5: 3 not found, 2 resource exhausted" */
+export function reasons(refused: readonly Refused[], what: Refused["what"]): string {
+  const all = refused.filter((one) => one.what === what).sort((one, other) => other.count - one.count);
+  const sum = all.reduce((sum, { count }) => sum + count, 0);
+  const each = all.map(({ reason, count: n }) => `${count(n)} ${reason.replaceAll("_", " ")}`);
+  return [count(sum), ...(each.length > 0 ? [each.join(", ")] : [])].join(": ");
+}
+
+function figures({ now, total, memory, epoch, configReloads, refused }: Status): [string, string][] {
   const bound = memory.boundBytes === null ? "without a bound" : `of ${bytes(memory.boundBytes)}`;
   return [
     ["Connections", `${count(now.connections)} now, ${count(total.connectionsOpened)} since the start`],
@@ -16,9 +24,9 @@ function figures({ now, total, memory, epoch, configReloads }: Status): [string,
     ["Delivered", `${plural(total.delivered, "poke")}, ${bytes(total.deliveredBytes)}`],
     ["Interests ended", count(total.ended)],
     ["Gaps told", count(total.gaps)],
-    ["Calls refused", `${count(total.publishRefused)}, ${count(total.rateLimited)} of them too fast`],
-    ["Streams refused", count(total.streamsRefused)],
-    ["Connections refused", count(total.connectionsRefused)],
+    ["Calls refused", reasons(refused, "call")],
+    ["Streams refused", reasons(refused, "stream")],
+    ["Connections refused", reasons(refused, "connection")],
     ["Memory", `${bytes(memory.residentBytes)} ${bound}`],
     ["History", epoch],
     ["Configuration", configReloads === 0 ? "as at the start" : `replaced ${plural(configReloads, "time")}`],

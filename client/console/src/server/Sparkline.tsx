@@ -1,45 +1,63 @@
-import { short } from "../format.js";
+import { duration, short } from "../format.js";
+import { PAST } from "./rates.js";
 
-const HEIGHT = 30;
-/** A page that has just been opened draws one minute, and more as it comes. */
-const FEWEST = 30;
+const [WIDTH, HEIGHT] = [100, 30];
+/** Milliseconds that a page draws that has just been opened: it draws more as more has passed. */
+const SHORTEST = 60_000;
 
-/** A number over the last minutes, drawn small. Its text alternative has the figures that matter. */
+/** A number at a time, in milliseconds. */
+export interface Point {
+  at: number;
+  value: number;
+}
+
+/** How much time a drawing spans, in milliseconds: whole minutes. */
+export function span(points: readonly Point[]): number {
+  const passed = (points.at(-1)?.at ?? 0) - (points[0]?.at ?? 0);
+  return Math.min(Math.max(Math.ceil(passed / SHORTEST) * SHORTEST, SHORTEST), PAST);
+}
+
+/** A number over the last minutes, drawn small above its scale of time. Its text alternative has the figures that matter. */
 export function Sparkline({
   name,
-  values,
+  points,
   write = short,
 }: {
   name: string;
-  values: number[];
+  points: readonly Point[];
   write?: (n: number) => string;
 }) {
+  const values = points.map(({ value }) => value);
   const most = Math.max(...values, 0);
-  const text = `${name} in the last minutes: now ${write(values.at(-1) ?? 0)}, at most ${write(most)}, at least ${write(
+  const past = duration(span(points) / 1000);
+  const text = `${name} in the last ${past}: now ${write(values.at(-1) ?? 0)}, at most ${write(most)}, at least ${write(
     Math.min(...values, most),
   )}`;
-  const width = Math.max(values.length, FEWEST) - 1;
-  const start = width + 1 - values.length;
-  const line = values
-    .map(
-      (value, n) => `${n === 0 ? "M" : "L"}${start + n} ${(HEIGHT - 1 - (value / (most || 1)) * (HEIGHT - 3)).toFixed(1)}`,
-    )
-    .join("");
+  const end = points.at(-1)?.at ?? 0;
+  const x = (at: number) => (WIDTH * (1 - (end - at) / span(points))).toFixed(2);
+  const y = (value: number) => (HEIGHT - 1 - (value / (most || 1)) * (HEIGHT - 3)).toFixed(1);
+  const line = points.map(({ at, value }, n) => `${n === 0 ? "M" : "L"}${x(at)} ${y(value)}`).join("");
   return (
-    <svg
-      class="sparkline"
-      data-flat={most === 0}
-      viewBox={`0 0 ${width} ${HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={text}
-    >
-      {values.length > 1 && (
-        <>
-          <path class="fill" d={`${line}L${width} ${HEIGHT}L${start} ${HEIGHT}Z`} />
-          <path class="stroke" d={line} />
-        </>
-      )}
-    </svg>
+    <>
+      <svg
+        class="sparkline"
+        data-flat={most === 0}
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={text}
+      >
+        {points.length > 1 && (
+          <>
+            <path class="fill" d={`${line}L${WIDTH} ${HEIGHT}L${x(points[0]?.at ?? end)} ${HEIGHT}Z`} />
+            <path class="stroke" d={line} />
+          </>
+        )}
+      </svg>
+      <p class="scale" aria-hidden="true">
+        <span>{past} ago</span>
+        <span>now</span>
+      </p>
+    </>
   );
 }

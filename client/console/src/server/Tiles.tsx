@@ -19,15 +19,15 @@ export function Tiles({ monitor, isStale }: { monitor: Monitor; isStale: boolean
   return (
     <section class="tiles" data-stale={isStale} aria-label="The server at this moment">
       {TILES.map(({ name, of, unit = "", write = short }) => {
-        const values = samples.map((sample) => sample[of]);
+        const points = samples.map((sample) => ({ at: sample.at, value: sample[of] }));
         return (
           <div key={name} class="tile" data-of={of}>
             <h2>{name}</h2>
             <p>
-              {values.length > 0 ? write(values.at(-1) ?? 0) : "–"}
+              {points.length > 0 ? write(points.at(-1)?.value ?? 0) : "–"}
               <span class="unit">{unit}</span>
             </p>
-            <Sparkline name={unit ? `${name} a second` : name} values={values} write={write} />
+            <Sparkline name={unit ? `${name} a second` : name} points={points} write={write} />
           </div>
         );
       })}

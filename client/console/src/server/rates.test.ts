@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { SAMPLES, sampled } from "./rates.js";
+import { PAST, SAMPLES, sampled } from "./rates.js";
 import type { Status } from "./state.js";
 
 function status(uptimeSeconds: number, published: number, epoch = "e"): Status {
@@ -25,4 +25,6 @@ it("keeps five minutes", () => {
   let samples = sampled([], undefined, status(0, 0), 0);
   for (let n = 1; n < 2 * SAMPLES; n++) samples = sampled(samples, status(n - 1, 0), status(n, 0), n);
   expect([samples.length, samples.at(-1)?.at]).toEqual([SAMPLES, 2 * SAMPLES - 1]);
+  // The page was in the background meanwhile.
+  expect(sampled(samples, status(1, 0), status(600, 0), 2 * SAMPLES + PAST)).toHaveLength(1);
 });

@@ -1,6 +1,8 @@
 import type { Status } from "./state.js";
 
-/** How much of the past is drawn. */
+/** How much of the past is drawn, in milliseconds. */
+export const PAST = 300_000;
+/** Most samples of that time, at one in two seconds. */
 export const SAMPLES = 150;
 
 /** One look at the server: what there is, and what happened a second since the look before. */
@@ -30,5 +32,5 @@ export function sampled(samples: Sample[], before: Status | undefined, now: Stat
     refused: rate((s) => s.total.publishRefused + s.total.streamsRefused + s.total.connectionsRefused),
     residentBytes: now.memory.residentBytes,
   };
-  return [...samples, sample].slice(-SAMPLES);
+  return [...samples.filter(({ at: then }) => then > at - PAST), sample].slice(-SAMPLES);
 }

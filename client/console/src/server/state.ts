@@ -34,6 +34,15 @@ export interface Status {
     connectionsRefused: number;
     shed: number;
   };
+  /** How often something was refused since the start, by the reasons that have occurred. */
+  refused: Refused[];
+}
+
+/** What was refused, and why: the label of the metric that counts it, such as `resource_exhausted`. */
+export interface Refused {
+  what: "call" | "stream" | "connection";
+  reason: string;
+  count: number;
 }
 
 /** One domain; without a name, each that has no section of its own. */

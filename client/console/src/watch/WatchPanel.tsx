@@ -65,7 +65,13 @@ export function WatchPanel({
   );
 }
 
-function WatchedRow({ watched: { interest, standing, pokes, gaps }, watching }: { watched: Watched; watching: Watching }) {
+function WatchedRow({
+  watched: { interest, standing, pokes, gaps, why },
+  watching,
+}: {
+  watched: Watched;
+  watching: Watching;
+}) {
   const isOver = standing === "ended" || standing === "refused" || standing === "failed";
   return (
     <li>
@@ -77,7 +83,7 @@ function WatchedRow({ watched: { interest, standing, pokes, gaps }, watching }: 
           <span class="standing" data-standing={standing}>
             {standing}
           </span>
-          , {plural(pokes, "poke")}
+          {why ? `: ${why}` : `, ${plural(pokes, "poke")}`}
           {gaps > 0 && `, ${plural(gaps, "gap")}`}
         </span>
       </p>

@@ -1,9 +1,10 @@
 import { type Interest, type PokeClient, PokeError, type PokeEvent, type SavedPosition } from "multicast-poke";
 import type { Journal } from "../events/journal.js";
+import { says } from "../events/words.js";
 import { Store } from "../store.js";
 
-/** How it stands with an interest. */
-export type Standing = "connecting" | "live" | "reconnecting" | "ended" | "refused" | "failed";
+/** How it stands with an interest. "waiting": it is refused for now, and asked for again. */
+export type Standing = "connecting" | "live" | "reconnecting" | "waiting" | "ended" | "refused" | "failed";
 
 /** An interest that is watched. */
 export interface Watched {
@@ -11,6 +12,8 @@ export interface Watched {
   standing: Standing;
   pokes: number;
   gaps: number;
+  /** Why it is refused, has failed or waits. */
+  why?: string | undefined;
 }
 
 /** Equal for equal interests. No filter holds a line end. */
@@ -70,7 +73,7 @@ export class Watching {
 
   #listen(interest: Interest, latest: boolean, positions: SavedPosition[]): void {
     const key = keyOf(interest);
-    this.#change(key, () => ({ standing: "connecting" }));
+    this.#change(key, () => ({ standing: "connecting", why: undefined }));
     this.#client ??= this.#connect(this.#token);
     const handlers = {
       onEvent: (event: PokeEvent) => this.#take(key, event),
@@ -79,7 +82,7 @@ export class Watching {
     try {
       this.#stops.set(key, this.#client.listen(interest, handlers, { latest, positions }));
     } catch (error) {
-      // No interest by the contract's rules, or one too many.
+      // No interest by the contract's rules.
       if (!(error instanceof PokeError)) throw error;
       this.#fail(key, error);
     }
@@ -94,18 +97,18 @@ export class Watching {
         this.#change(key, ({ gaps }) => ({ gaps: gaps + 1 }));
         break;
       case "live":
-        this.#change(key, () => ({ standing: "live" }));
+        this.#change(key, () => ({ standing: "live", why: undefined }));
         break;
       case "ended":
         this.#change(key, () => ({ standing: "ended" }));
         this.#stop(key);
         break;
       case "rejected":
-        this.#change(key, () => ({ standing: event.isFinal ? "refused" : "reconnecting" }));
+        this.#change(key, () => ({ standing: event.isFinal ? "refused" : "waiting", why: says(event) }));
         if (event.isFinal) this.#stop(key);
         break;
       case "reconnecting":
-        this.#change(key, () => ({ standing: "reconnecting" }));
+        this.#change(key, ({ standing }) => ({ standing: standing === "waiting" ? standing : "reconnecting" }));
         if (this.#told === event.cause) return;
         this.#told = event.cause;
         break;
@@ -118,7 +121,7 @@ export class Watching {
   }
 
   #fail(key: string, error: PokeError): void {
-    this.#change(key, () => ({ standing: "failed" }));
+    this.#change(key, () => ({ standing: "failed", why: says({ type: "failed", error }) }));
     this.#stop(key);
     if (this.#told === error) return;
     this.#told = error;
