@@ -1,5 +1,6 @@
 //! The operators' port: health, readiness, metrics and revocation, in plain HTTP.
 
+pub(crate) mod port;
 mod revoke;
 
 use std::{convert::Infallible, sync::Arc};
@@ -7,26 +8,18 @@ use std::{convert::Infallible, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use tokio::sync::watch;
 use tower::{Service, service_fn};
 
-use crate::{auth::Auth, backplane::Backplane, connection::Inbound, metrics::Metrics, stream::Streams};
+use crate::{
+    auth::Auth, backplane::Backplane, connection::Inbound, metrics::Metrics, readiness::Readiness, stream::Streams,
+};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Whether the server takes calls, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It does.
-    Ready,
-    /// It is going away.
-    Draining,
-}
 
 /// Answers `/healthz`, `/readyz`, `/metrics` and `/revoke`.
 pub fn service<P: Backplane>(
     metrics: Arc<Metrics>,
-    readiness: watch::Receiver<Readiness>,
+    readiness: Arc<Readiness>,
     auth: Arc<Auth>,
     streams: Arc<Streams<P>>,
 ) -> impl Service<Request<Inbound>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
@@ -34,11 +27,11 @@ pub fn service<P: Backplane>(
 + Send
 + 'static {
     service_fn(move |request: Request<Inbound>| {
-        let (metrics, readiness) = (Arc::clone(&metrics), *readiness.borrow());
+        let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
         let (auth, streams) = (Arc::clone(&auth), Arc::clone(&streams));
         async move {
             if request.uri().path() != "/revoke" {
-                return Ok(answer(&request, &metrics, readiness));
+                return Ok(answer(&request, &metrics, &readiness.reasons().await));
             }
             let (status, message) = revoke::revoke(request, &auth).await;
             metrics.customers_revoked.set(i64::try_from(auth.revoked()).unwrap_or(i64::MAX));
@@ -50,15 +43,16 @@ pub fn service<P: Backplane>(
     })
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: Readiness) -> Response<Full<Bytes>> {
+/// Answers a request. `unready` holds the reasons why the server shouldn't get calls, a line each.
+fn answer<B>(request: &Request<B>, metrics: &Metrics, unready: &str) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
     }
-    match (request.uri().path(), readiness) {
-        ("/healthz", _) => text(StatusCode::OK, "alive\n"),
-        ("/readyz", Readiness::Ready) => text(StatusCode::OK, "ready\n"),
-        ("/readyz", Readiness::Draining) => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        ("/metrics", _) => {
+    match request.uri().path() {
+        "/healthz" => text(StatusCode::OK, "alive\n"),
+        "/readyz" if unready.is_empty() => text(StatusCode::OK, "ready\n"),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, unready.to_owned()),
+        "/metrics" => {
             let mut response = text(StatusCode::OK, metrics.render());
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
             response
@@ -84,21 +78,21 @@ mod tests {
 
     use super::*;
 
-    async fn get(path: &str, readiness: Readiness) -> (u16, String) {
+    async fn get(path: &str, unready: &str) -> (u16, String) {
         let request = Request::get(path).body(()).unwrap();
-        let response = answer(&request, &Metrics::new(), readiness);
+        let response = answer(&request, &Metrics::new(), unready);
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[tokio::test]
-    async fn readiness_goes_off_with_a_drain_and_health_does_not() {
-        assert_eq!(get("/readyz", Readiness::Ready).await, (200, "ready\n".into()));
-        assert_eq!(get("/readyz", Readiness::Draining).await, (503, "draining\n".into()));
-        assert_eq!(get("/healthz", Readiness::Draining).await.0, 200);
-        assert_eq!(get("/", Readiness::Ready).await.0, 404);
-        let (status, metrics) = get("/metrics", Readiness::Ready).await;
+    async fn readiness_tells_why_it_fails_and_health_does_not_follow_it() {
+        assert_eq!(get("/readyz", "").await, (200, "ready\n".into()));
+        assert_eq!(get("/readyz", "draining\n").await, (503, "draining\n".into()));
+        assert_eq!(get("/healthz", "draining\n").await.0, 200);
+        assert_eq!(get("/", "").await.0, 404);
+        let (status, metrics) = get("/metrics", "").await;
         assert!(status == 200 && metrics.contains("poke_streams_open 0") && metrics.ends_with("# EOF\n"), "{metrics}");
     }
 }

@@ -1,16 +1,23 @@
 //! `poke-server`: reads its configuration, listens, serves until it is told to stop, and drains.
 
 use std::{
+    convert::Infallible,
     env, fs,
+    future::pending,
     io::{self, Write as _},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
+    sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use poke_server::{
     auth::NewKey,
     config::{Address, Invocation, Task, Usage},
-    console, limits, log, runtime,
+    console, limits, log,
+    metrics::Metrics,
+    runtime,
     server::Server,
 };
 use tokio::{
@@ -34,7 +41,8 @@ fn main() -> ExitCode {
     let variables =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let done = match Invocation::read(env::args_os(), variables) {
-        Ok(invocation) => perform(invocation),
+        Ok(invocation) if invocation.task == Task::Serve => return run(invocation),
+        Ok(invocation) => print(&invocation),
         Err(Usage::CommandLine(error)) => error.exit(),
         Err(Usage::Config(mistakes)) => {
             complain(&format!("{mistakes}\n"));
@@ -43,18 +51,21 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output, such as `head`, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("poke-server: {error}\n"));
+            complain(&format!("poke-server: can't write to standard output: {error}\n"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn perform(invocation: Invocation) -> Result<(), Error> {
-    match invocation.task {
+/// Does what ends at once: prints something.
+fn print(invocation: &Invocation) -> io::Result<()> {
+    match &invocation.task {
         Task::CheckConfig => {
             invocation.config.cautions().iter().try_for_each(|caution| say(&format!("warning: {caution}\n")))?;
-            say("the configuration is valid\n")?;
+            say("the configuration is valid\n")
         }
         Task::NewKey(name) => {
             let NewKey { key, hash } = NewKey::random();
@@ -62,15 +73,42 @@ fn perform(invocation: Invocation) -> Result<(), Error> {
             complain(
                 "The first line is the key, which is kept nowhere: give it to its holder. The second is for [keys].\n",
             );
+            Ok(())
         }
-        Task::PrintConfig => say(&invocation.config.to_toml())?,
-        Task::Serve => runtime::builder().build()?.block_on(serve(invocation))?,
+        Task::PrintConfig => say(&invocation.config.to_toml()),
+        Task::Serve => Ok(()),
     }
-    Ok(())
 }
 
-async fn serve(invocation: Invocation) -> Result<(), Error> {
-    log::start(&invocation.config.log);
+/// Longest wait, at the end, for a file that is being read just then.
+const FILES_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs the server until it has drained, and then writes what is left of the log.
+fn run(invocation: Invocation) -> ExitCode {
+    let metrics = Arc::new(Metrics::new());
+    let started = runtime::builder().build().and_then(|runtime| {
+        // Dropped last, so that it holds what the runtime says as it ends.
+        Ok((log::start(&invocation.config.log, &metrics)?, runtime))
+    });
+    let (log, runtime) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            complain(&format!("poke-server: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = runtime.block_on(serve(invocation, metrics));
+    runtime.shutdown_timeout(FILES_TIMEOUT);
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.write(&format!("poke-server: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(invocation: Invocation, metrics: Arc<Metrics>) -> Result<(), Error> {
     let room = limits::raise_open_files();
     let wanted = invocation.config.limits.connections;
     if let Some(room) = room.filter(|room| !invocation.dev && *room < wanted as u64) {
@@ -78,17 +116,17 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     }
     // Before anything is announced: whoever starts us may stop us at once.
     let mut signals = Signals::catch()?;
-    let mut hangups = signal(SignalKind::hangup())?;
+    let hangups = signal(SignalKind::hangup())?;
     let cautions = invocation.config.cautions();
     let server = tokio::select! {
-        bound = Server::bind(invocation.config) => bound?,
+        bound = Server::bind(invocation.config, metrics) => bound?,
         // It may be waiting for an address.
         () = signals.next() => return Ok(()),
     };
     let server = server.with_source(invocation.source);
     let server = if invocation.dev { server.with_local_names_only() } else { server };
     cautions.iter().for_each(|caution| tracing::warn!("{caution}"));
-    announce(&server, invocation.dev)?;
+    announce(&server, invocation.dev);
     if let Some(path) = invocation.ready_file {
         fs::write(
             path,
@@ -97,17 +135,21 @@ async fn serve(invocation: Invocation) -> Result<(), Error> {
     }
     let stop = CancellationToken::new();
     let (reload, reloads) = watch::channel(());
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            // Without anything to load it means nothing; that nobody is at the terminal any more is no reason to stop.
-            tracing::info!("told to load the configuration and the certificate again");
-            reload.send_replace(());
-        }
-    });
     tokio::select! {
         drained = server.run(stop.cancelled(), reloads) => drained,
         () = signals.twice(&stop) => Err("told twice to stop: stopped at once".into()),
+        never = pass_on(hangups, reload) => match never {},
     }
+}
+
+/// Has everything loaded again at each SIGHUP. Without anything to load it means nothing; that nobody is at the terminal
+/// any more is no reason to stop.
+async fn pass_on(mut hangups: Signal, reload: watch::Sender<()>) -> Infallible {
+    while hangups.recv().await.is_some() {
+        tracing::info!("told to load the configuration and the certificate again");
+        reload.send_replace(());
+    }
+    pending().await
 }
 
 /// SIGTERM, as orchestrators send it, and SIGINT, as Ctrl-C does.
@@ -134,25 +176,35 @@ impl Signals {
 }
 
 /// Says where the server listens, one address a line: people and scripts read it.
-fn announce(server: &Server, dev: bool) -> io::Result<()> {
+fn announce(server: &Server, dev: bool) {
+    let mut text = String::new();
     for address in server.addresses() {
-        say(&format!("listening on {}\n", url(address, server.speaks_tls())))?;
+        text += &format!("listening on {}\n", url(address, server.speaks_tls()));
     }
     if let Some(admin) = server.admin_address() {
-        say(&format!("admin on {}\n", url(admin, false)))?;
+        let later = if server.has_admin_address() { "" } else { ", as soon as another process leaves it" };
+        text += &format!("admin on {}{later}\n", url(admin, false));
     }
     // No browser opens a UNIX socket.
     let pages = server.addresses().filter(|address| matches!(address, Address::Tcp(_)));
     if let Some(address) = pages.take(usize::from(server.has_console())).next() {
-        say(&format!("console on {}{}\n", url(&reachable(address), server.speaks_tls()), console::PATH))?;
+        text += &format!("console on {}{}\n", url(&reachable(address), server.speaks_tls()), console::PATH);
     }
     let addresses: Vec<_> = server.addresses().map(|address| url(address, server.speaks_tls())).collect();
     let admin = server.admin_address().map(|admin| tracing::field::display(url(admin, false)));
     let (version, mode) = (env!("CARGO_PKG_VERSION"), if dev { "development" } else { "configured" });
     tracing::info!(version, mode, addresses = addresses.join(" "), admin, "started");
-    match server.addresses().next() {
-        Some(address) if dev => say(&greeting(&reachable(address), server.speaks_tls())),
-        _ => Ok(()),
+    if let Some(address) = server.addresses().next().filter(|_| dev) {
+        text += &greeting(&reachable(address), server.speaks_tls());
+    }
+    // On a thread of its own, since nobody may read a full pipe; the log has the addresses as well.
+    let said = thread::Builder::new().name("announce".into()).spawn(move || {
+        if let Err(error) = say(&text) {
+            tracing::warn!(%error, "can't write to standard output where the server listens");
+        }
+    });
+    if let Err(error) = said {
+        tracing::warn!(%error, "can't write to standard output where the server listens");
     }
 }
 

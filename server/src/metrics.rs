@@ -131,6 +131,46 @@ metrics! {
     accept_errors: By<AcceptError>,
     /// 1 while the server drains, else 0.
     draining: Gauge,
+    /// Times that a background task panicked or ended by itself, by task. It is started again; readiness fails meanwhile.
+    task_failures: By<BackgroundTask>,
+    /// Panics of any task or thread. Each is a bug, and an error in the log.
+    panics: Counter,
+    /// Lines that the log lacks, by reason.
+    log_lines_dropped: By<LogLoss>,
+}
+
+labels! {
+    /// A task that runs as long as the server.
+    BackgroundTask, "task" {
+        /// Accepts clients' connections.
+        Accept = "accept",
+        /// Serves the admin port.
+        Admin = "admin",
+        /// Reads the configuration file again.
+        ConfigReload = "config_reload",
+        /// Fetches issuers' keys.
+        IssuerKeys = "issuer_keys",
+        /// Writes the log.
+        Log = "log",
+        /// Measures the memory of the process.
+        Memory = "memory",
+        /// Removes what is older than the retention window.
+        Retention = "retention",
+        /// Sends heartbeats, and ends streams whose time is over.
+        StreamClock = "stream_clock",
+        /// Reads the certificate again.
+        TlsReload = "tls_reload",
+    }
+}
+
+labels! {
+    /// Why a log line was dropped.
+    LogLoss, "reason" {
+        /// The queue was full: the log's reader is too slow, or doesn't read.
+        Full = "queue_full",
+        /// The write failed: the log's reader is gone, or the disk is full.
+        Failed = "write_failed",
+    }
 }
 
 labels! {

@@ -21,22 +21,25 @@ pub(crate) struct Reload<B> {
     pub(crate) domains: Arc<Domains>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) streams: Arc<Streams<B>>,
+    /// What is known of the file.
+    pub(crate) changes: Changes,
 }
 
 impl<B: Backplane> Reload<B> {
     /// Takes a new configuration when the file has changed, and when `told` says so: all of it or, if it has a mistake,
-    /// nothing. Runs until it is dropped.
-    pub(crate) async fn run(mut self, told: watch::Receiver<()>) {
-        let (mut looks, mut changes) = (Looks::new(told), Changes::new(self.source.fingerprint()));
+    /// nothing. Runs until it is dropped, and
+    /// can be run again.
+    pub(crate) async fn run(&mut self, told: watch::Receiver<()>) {
+        let mut looks = Looks::new(told);
         loop {
             let told = looks.next().await;
             let source = self.source.clone();
             let Ok(fingerprint) = spawn_blocking(move || source.fingerprint()).await else { return };
-            if let Some(reading) = changes.look(fingerprint, told) {
+            if let Some(reading) = self.changes.look(fingerprint, told) {
                 let source = self.source.clone();
                 let Ok(read) = spawn_blocking(move || source.read()).await else { return };
                 if self.take(read, reading) {
-                    changes.took(fingerprint);
+                    self.changes.took(fingerprint);
                 }
             } else if told {
                 tracing::info!("the configuration hasn't changed");

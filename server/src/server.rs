@@ -3,13 +3,17 @@
 use std::{convert::Infallible, error::Error, future::Future, sync::Arc};
 
 use http::{Request, Response};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::{Mutex, watch};
 use tonic::{body::Body, server::NamedService, service::Routes};
 use tower::Service;
 
 use crate::{
-    admin::{self, Readiness},
+    admin::{
+        self,
+        port::{AdminAddress, AdminPort, Serve},
+    },
     backplane::Memory,
+    changes::Changes,
     config::{Address, Config, Source},
     connection::{
         Acceptor, BindError, Connections, Listener,
@@ -19,11 +23,13 @@ use crate::{
     drain::Drain,
     hosts::LocalNames,
     limits::{self, Limits},
-    metrics::Metrics,
+    metrics::{BackgroundTask, Metrics},
+    readiness::Readiness,
     reload::Reload,
     routes,
     service::PokeService,
     stream::Streams,
+    supervisor::Supervisor,
 };
 
 /// Connections to the operators' port: a few scrapers and people.
@@ -46,7 +52,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     tls: Option<Arc<Tls>>,
     listeners: Vec<Listener>,
-    admin: Option<Listener>,
+    admin: Option<AdminAddress>,
     /// Whether clients over TCP must call it by a name of this machine.
     local_names: bool,
     /// What is served beside the product.
@@ -56,19 +62,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds every address of the configuration, and reads its certificate.
+    /// Binds the addresses of the configuration, and reads its certificate. If another process has them, waits for the
+    /// main ones for `listen.wait`, and takes that of the admin port later, when it is free.
     ///
     /// # Errors
     /// When one of them can't be bound or read.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let metrics = Arc::new(Metrics::new());
+    pub async fn bind(config: Config, metrics: Arc<Metrics>) -> Result<Self, StartError> {
         let tls = Tls::new(&config.tls, Arc::clone(&metrics))?.map(Arc::new);
-        let mut listeners = Vec::new();
-        for address in &config.listen.addresses {
-            listeners.push(Listener::bind(address, config.listen.wait).await?);
-        }
+        let listeners = Listener::bind_all(&config.listen.addresses, config.listen.wait).await?;
         let admin = match &config.admin.listen {
-            Some(address) => Some(Listener::bind(address, config.listen.wait).await?),
+            Some(address) => Some(AdminAddress::bind(address, config.listen.wait).await?),
             None => None,
         };
         Ok(Self { config, metrics, tls, listeners, admin, local_names: false, others: Routes::default(), source: None })
@@ -119,7 +122,13 @@ impl Server {
     /// Where operators look.
     #[must_use]
     pub fn admin_address(&self) -> Option<&Address> {
-        self.admin.as_ref().map(Listener::address)
+        self.admin.as_ref().map(|admin| &admin.address)
+    }
+
+    /// Returns true if the admin port's address is bound, and not still another process's.
+    #[must_use]
+    pub fn has_admin_address(&self) -> bool {
+        self.admin.as_ref().is_some_and(|admin| admin.listener.is_some())
     }
 
     /// Serves until `shutdown` is ready, then drains. When `reload` says so, what can be replaced while it runs is read
@@ -144,31 +153,55 @@ impl Server {
             .with_memory(Arc::clone(&memory));
         let connections = Arc::new(connections);
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<PokeService<Memory>>().await;
-        let (readiness, ready) = watch::channel(Readiness::Ready);
+        let readiness = Arc::new(Readiness::new(health).await);
+        let supervisor = || Supervisor::new(Arc::clone(&metrics), Arc::clone(&readiness));
 
-        let mut always = JoinSet::new();
-        always.spawn(Arc::clone(&streams).run());
-        always.spawn(Arc::clone(&auth).run(Arc::clone(&metrics)));
-        always.spawn(Arc::clone(&memory).run());
-        always.spawn(backplane.run(Arc::clone(&domains), Arc::clone(&metrics)));
+        let mut always = supervisor();
+        always.spawn(BackgroundTask::StreamClock, {
+            let streams = Arc::clone(&streams);
+            move || Arc::clone(&streams).run()
+        });
+        always.spawn(BackgroundTask::IssuerKeys, {
+            let (auth, metrics) = (Arc::clone(&auth), Arc::clone(&metrics));
+            move || Arc::clone(&auth).run(Arc::clone(&metrics))
+        });
+        always.spawn(BackgroundTask::Memory, {
+            let memory = Arc::clone(&memory);
+            move || Arc::clone(&memory).run()
+        });
+        always.spawn(BackgroundTask::Retention, {
+            let (domains, metrics) = (Arc::clone(&domains), Arc::clone(&metrics));
+            move || Arc::clone(&backplane).run(Arc::clone(&domains), Arc::clone(&metrics))
+        });
         if let Some(source) = source {
+            let changes = Changes::new(source.fingerprint());
             let (config, domains, auth, streams) =
                 (config.clone(), Arc::clone(&domains), Arc::clone(&auth), Arc::clone(&streams));
-            always.spawn(Reload { source, config, domains, auth, streams }.run(reload.clone()));
+            // What it knows outlives a failure, so that a file on which it failed is still new.
+            let state = Arc::new(Mutex::new(Reload { source, config, domains, auth, streams, changes }));
+            let reload = reload.clone();
+            always.spawn(BackgroundTask::ConfigReload, move || {
+                let (state, reload) = (Arc::clone(&state), reload.clone());
+                async move { state.lock().await.run(reload).await }
+            });
         }
         if let Some(tls) = tls.clone() {
-            always.spawn(tls.run(reload));
+            always.spawn(BackgroundTask::TlsReload, move || Arc::clone(&tls).run(reload.clone()));
         }
-        if let Some(listener) = admin {
+        let admin = admin.map(|address| {
             let limits = Limits { connections: ADMIN_CONNECTIONS, ..config.limits.clone() };
             // Counted apart: operators' connections aren't clients.
             let counts = Arc::new(Metrics::new());
             let table = Arc::new(Connections::new(limits.connections, Arc::clone(&counts)));
-            let service = admin::service(Arc::clone(&metrics), ready, Arc::clone(&auth), Arc::clone(&streams));
+            let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
+            let service = admin::service(metrics, readiness, Arc::clone(&auth), Arc::clone(&streams));
             let acceptor = Arc::new(Acceptor::new(&limits, table, counts, service));
-            always.spawn(async move { acceptor.run(&listener).await });
-        }
+            let serve: Serve = Arc::new(move |listener| {
+                let acceptor = Arc::clone(&acceptor);
+                Box::pin(async move { acceptor.run(&listener).await })
+            });
+            AdminPort::open(address, serve, supervisor())
+        });
 
         let console = config.console.enabled.then(|| {
             // A server that is called by its machine's own names alone is for whoever is on it.
@@ -178,16 +211,19 @@ impl Server {
         });
         let pokes = PokeService::new(domains, auth, Arc::clone(&streams), &config.limits, memory);
         let front = routes::front(&config, pokes, health_service, others, console)?;
-        let mut accepting = JoinSet::new();
+        let mut accepting = supervisor();
         for listener in listeners {
             // No page reaches a UNIX socket, and its clients have no name to call it by.
             let front = LocalNames::new(front.clone(), local_names && matches!(listener.address(), Address::Tcp(_)));
             let acceptor = Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front);
-            let acceptor = Arc::new(acceptor.with_tls(tls.clone()));
-            accepting.spawn(async move { acceptor.run(&listener).await });
+            let (acceptor, listener) = (Arc::new(acceptor.with_tls(tls.clone())), Arc::new(listener));
+            accepting.spawn(BackgroundTask::Accept, move || {
+                let (acceptor, listener) = (Arc::clone(&acceptor), Arc::clone(&listener));
+                async move { acceptor.run(&listener).await }
+            });
         }
         shutdown.await;
-        Drain { metrics, health, readiness, accepting, connections, streams }.run(&config).await;
+        Drain { metrics, readiness, admin, accepting, connections, streams }.run(&config).await;
         Ok(())
     }
 }
@@ -223,7 +259,7 @@ mod tests {
             let mut config = Config { drain, ..Config::dev() };
             config.listen.addresses = vec!["127.0.0.1:0".parse().unwrap()];
             config.admin.listen = Some("127.0.0.1:0".parse().unwrap());
-            let server = Server::bind(config).await.unwrap();
+            let server = Server::bind(config, Arc::new(Metrics::new())).await.unwrap();
             let address = tcp(server.addresses().next().unwrap());
             let admin = tcp(server.admin_address().unwrap());
             let stop = CancellationToken::new();
@@ -280,7 +316,7 @@ mod tests {
         let mut config = Config::dev();
         config.admin.listen = None;
         config.listen.addresses = vec!["127.0.0.1:0".parse().unwrap(), Address::Unix(folder.clone())];
-        let server = Server::bind(config).await.unwrap().with_local_names_only();
+        let server = Server::bind(config, Arc::new(Metrics::new())).await.unwrap().with_local_names_only();
         let address = tcp(server.addresses().next().unwrap());
         let stop = CancellationToken::new();
         let task = tokio::spawn(server.run(stop.clone().cancelled_owned(), watch::channel(()).1));
@@ -319,7 +355,13 @@ mod tests {
     async fn health_and_readiness_go_off_before_the_listener_closes() {
         let grace = Duration::from_secs(2);
         let window = Duration::ZERO;
-        let server = Embedded::start(config::Drain { grace, window, deadline: Duration::from_secs(20) }).await;
+        let server = Embedded::start(config::Drain {
+            grace,
+            window,
+            deadline: Duration::from_secs(20),
+            ..config::Drain::default()
+        })
+        .await;
         let mut watch = server.watch().await;
         assert_eq!(status(&mut watch).await, SERVING);
         assert_eq!(server.admin("/readyz").await, "HTTP/1.1 200 OK");
@@ -341,7 +383,8 @@ mod tests {
     #[tokio::test]
     async fn who_only_watches_health_holds_up_no_drain() {
         let deadline = Duration::from_secs(60);
-        let server = Embedded::start(config::Drain { grace: Duration::ZERO, window: Duration::ZERO, deadline }).await;
+        let server =
+            Embedded::start(config::Drain { window: Duration::ZERO, deadline, ..config::Drain::default() }).await;
         let mut watch = server.watch().await;
         assert_eq!(status(&mut watch).await, SERVING);
         server.stop.cancel();
@@ -355,7 +398,7 @@ mod tests {
     async fn what_hangs_is_cut() {
         for (window, deadline) in [(0, 1), (0, 60)] {
             let [window, deadline] = [window, deadline].map(Duration::from_secs);
-            let server = Embedded::start(config::Drain { grace: Duration::ZERO, window, deadline }).await;
+            let server = Embedded::start(config::Drain { window, deadline, ..config::Drain::default() }).await;
             let mut answer =
                 server.call("poke.v1.PokeService/Publish", Bytes::from_static(&[0, 0, 0, 0, 99]), false).await;
             server.stop.cancel();

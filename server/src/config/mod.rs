@@ -169,7 +169,9 @@ impl Default for Admin {
 pub struct Drain {
     /// How long it still accepts connections after readiness went off.
     pub grace: Duration,
-    /// Over how long it spreads its clients' moves.
+    /// Number of streams that are asked to move in a second.
+    pub rate: usize,
+    /// Longest time over which clients' moves are spread.
     pub window: Duration,
     /// When it exits, whatever hangs.
     pub deadline: Duration,
@@ -177,7 +179,7 @@ pub struct Drain {
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { grace: Duration::ZERO, window: Duration::from_secs(20), deadline: Duration::from_secs(28) }
+        Self { grace: Duration::ZERO, rate: 1000, window: Duration::from_secs(20), deadline: Duration::from_secs(28) }
     }
 }
 
@@ -196,12 +198,20 @@ pub struct Console {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
     /// What is logged at all.
     pub level: LogLevel,
+    /// Maximum number of bytes of lines that wait to be written.
+    pub buffer: usize,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: LogLevel::default(), buffer: 1 << 20 }
+    }
 }
 
 /// The form of a log line.

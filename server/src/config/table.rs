@@ -40,9 +40,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Addresses on which the server listens for clients. [::] accepts IPv4 as well; port 0 takes a free port. \
              Loopback by default, so that nothing is reachable from a network before you decide so."),
         setting("listen.wait", Span(Duration::ZERO..=secs(600)), |c| &mut c.listen.wait,
-            "How long to wait for an address that another process has. Start a new server with 60s and then stop the old \
-             one: it takes over as soon as the old one accepts nothing any more. 0s by default, so that a forgotten \
-             server is noticed."),
+            "Time to wait for addresses that another process has. Start a new server with 60s and then stop the old one: \
+             the new one serves as soon as the old one has closed listen.addresses, and takes admin.listen when that is \
+             free. 0s by default, so that a forgotten server is noticed."),
         setting("tls.certificate", OrOff(FilePath), |c| &mut c.tls.certificate,
             "A PEM file with the server's certificate, followed by the intermediate ones. With it, TCP connections use \
              TLS; UNIX sockets stay in plaintext. The server loads a new certificate as soon as the file changes."),
@@ -199,10 +199,15 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("drain.grace", Span(Duration::ZERO..=secs(600)), |c| &mut c.drain.grace,
             "Time for which the server still accepts connections after /readyz has begun to fail. 0s by default; behind \
              a load balancer, set it to the time that the balancer takes to notice."),
+        setting("drain.rate", Count(1..=1_000_000), |c| &mut c.drain.rate,
+            "Number of streams that a drain asks to move in a second: few streams move at once, many are spread. 1000 new \
+             TLS connections a second take a third of a core of the server that accepts them."),
         setting("drain.window", Span(Duration::ZERO..=secs(3600)), |c| &mut c.drain.window,
-            "Over how long streams move away. 20s fits, with the rest, into the 30s that Kubernetes gives."),
+            "Longest time over which a drain spreads the moves of streams, however many there are. 20s fits, with the \
+             rest, into the 30s that Kubernetes gives."),
         setting("drain.deadline", Span(secs(1)..=secs(7200)), |c| &mut c.drain.deadline,
-            "Time after the signal at which the process exits, whatever is still open."),
+            "Time after the signal at which the process exits, whatever is still open. It exits earlier, as soon as every \
+             stream has ended."),
 
         setting("cors.origins", List(Text("origins (https://app.example.com), \"loopback\" or \"*\"")),
             |c| &mut c.cors.origins,
@@ -221,6 +226,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
         setting("log.level", Level, |c| &mut c.log.level,
             "What is logged: error, warn, info, debug or trace, for the whole server or for single modules. The HTTP \
              libraries (h2, hyper) log only errors unless they are named, because clients can cause their messages."),
+        setting("log.buffer", Bytes((64 << 10)..=GIB), |c| &mut c.log.buffer,
+            "Maximum number of bytes of log lines that wait for a slow reader. When it is reached, the server drops lines, \
+             counts them (poke_log_lines_dropped_total) and logs their number later: calls never wait for the log. 1MiB \
+             holds 5,000 lines."),
     ]
 }
 

@@ -32,8 +32,15 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// How soon an address that was taken is tried again: less than a client needs to notice.
-const RETRY: Duration = Duration::from_millis(20);
+impl BindError {
+    /// Returns true if another process has the address.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
+/// Pause before an address that was taken is tried again. While nobody has it, clients are refused.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// A bound address. Dropping it closes it, and removes the file of a UNIX socket.
 #[derive(Debug)]
@@ -49,29 +56,57 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    /// Binds an address. If it is taken, waits so long for whoever has it to leave.
+    /// Binds an address. If another process has it, waits so long for that to leave.
     ///
     /// # Errors
     /// When the address stays taken or isn't this machine's. A UNIX socket's file that no process listens on any more is
     /// replaced; any other file is left alone.
     pub async fn bind(address: &Address, wait: Duration) -> Result<Self, BindError> {
         let until = Instant::now() + wait;
+        loop {
+            match Self::try_bind(address).await {
+                Err(error) if error.is_in_use() && Instant::now() < until => sleep(RETRY).await,
+                bound => return bound,
+            }
+        }
+    }
+
+    /// Binds all of these addresses. While another process has one of them, none stays bound: the system would let
+    /// clients connect to it although nobody accepts them.
+    ///
+    /// # Errors
+    /// See [`Self::bind`].
+    pub async fn bind_all(addresses: &[Address], wait: Duration) -> Result<Vec<Self>, BindError> {
+        let until = Instant::now() + wait;
         let mut is_waiting = false;
         loop {
-            let bound = match address {
-                Address::Tcp(address) => bind_tcp(*address),
-                Address::Unix(path) => bind_unix(path).await,
-            };
-            match bound {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {}
-                bound => return bound.map_err(|source| BindError { address: address.clone(), source }),
-            }
-            if !std::mem::replace(&mut is_waiting, true) {
-                tracing::info!(%address, ?wait, "waiting for another process to leave the address");
+            match Self::try_bind_all(addresses).await {
+                Err(error) if error.is_in_use() && Instant::now() < until => {
+                    if !std::mem::replace(&mut is_waiting, true) {
+                        tracing::info!(address = %error.address, ?wait, "waiting for another process to leave the address");
+                    }
+                }
+                bound => return bound,
             }
             // The system tells nobody when an address becomes free.
             sleep(RETRY).await;
         }
+    }
+
+    async fn try_bind_all(addresses: &[Address]) -> Result<Vec<Self>, BindError> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.push(Self::try_bind(address).await?);
+        }
+        Ok(listeners)
+    }
+
+    async fn try_bind(address: &Address) -> Result<Self, BindError> {
+        let bound = match address {
+            Address::Tcp(address) => bind_tcp(*address),
+            Address::Unix(path) => bind_unix(path).await,
+        };
+        bound.map_err(|source| BindError { address: address.clone(), source })
     }
 
     /// Where it listens, with the port that the system chose.
@@ -248,6 +283,20 @@ mod tests {
             drop(first);
             assert_eq!(successor.await.unwrap().unwrap(), address);
         }
+    }
+
+    #[tokio::test]
+    async fn while_one_of_several_addresses_is_taken_nobody_can_connect_to_the_others() {
+        let (first, taken) = (bind("127.0.0.1:0").await.unwrap(), bind("127.0.0.1:0").await.unwrap());
+        let addresses = [first.address().clone(), taken.address().clone()];
+        let free = port(&first);
+        drop(first);
+        let error = Listener::bind_all(&addresses, Duration::ZERO).await.unwrap_err();
+        assert!(error.is_in_use(), "{error}");
+        assert!(TcpStream::connect(("127.0.0.1", free)).await.is_err());
+        drop(taken);
+        let bound = Listener::bind_all(&addresses, Duration::ZERO).await.unwrap();
+        assert!(bound.iter().map(Listener::address).eq(&addresses));
     }
 
     #[tokio::test]

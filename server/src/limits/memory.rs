@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    future::pending,
     path::Path,
     sync::{
         Arc,
@@ -109,7 +110,7 @@ impl Memory {
                 if self.bound.is_some() {
                     tracing::warn!("this system doesn't tell how much memory the process has: limits.memory is off");
                 }
-                return;
+                return pending().await;
             };
             if self.note(resident)
                 && let Some(unsaid) = complaints.speak()

@@ -1,10 +1,11 @@
 //! A server with one service more.
 
-use std::{convert::Infallible, future::pending, net::SocketAddr};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response};
 use poke_server::{
     config::{Address, Config},
+    metrics::Metrics,
     server::Server,
 };
 use tokio::sync::watch;
@@ -29,7 +30,7 @@ where
 {
     config.listen.addresses = vec![Address::Tcp(([127, 0, 0, 1], 0).into())];
     config.admin.listen = None;
-    let server = Server::bind(config).await?.with_service(Trailing(service));
+    let server = Server::bind(config, Arc::new(Metrics::new())).await?.with_service(Trailing(service));
     let Some(&Address::Tcp(address)) = server.addresses().next() else { return Err("no address".into()) };
     Ok(Bound { server, address })
 }
