@@ -1,6 +1,9 @@
 //! What the contract promises when a server goes away.
 
-use std::{net::TcpStream, time::Duration};
+use std::{
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use poke_tests::{
     Config, Server, eventually,
@@ -51,8 +54,13 @@ async fn a_stream_that_is_never_read_does_not_hold_the_process_up() {
 
 #[tokio::test]
 async fn during_a_drain_new_connections_and_new_calls_are_refused_while_old_streams_go_on() {
-    let mut server = Server::start(draining_fast().text("drain.window", "5s")).await;
+    let mut server = Server::start(draining_fast().text("drain.window", "5s").set("drain.rate", 1)).await;
     let ours = interest("old stream");
+    // With as many streams the window has its full length.
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(server.subscribe([new_pokes(ours.clone())]).await);
+    }
     let mut stream = server.subscribe([new_pokes(ours.clone())]).await;
     stream.live(Outcome::Fresh).await;
     let mut publisher = server.publisher().await;
@@ -85,7 +93,7 @@ async fn during_a_drain_new_connections_and_new_calls_are_refused_while_old_stre
         eventually("new calls to be refused", async || publisher.send(request(&ours, Some(text("x")))).await.err())
             .await;
     assert!([Code::Unavailable, Code::Cancelled, Code::Unknown].contains(&status.code()), "{status:?}");
-    drop(stream);
+    drop((stream, others));
     assert_eq!(server.exited().await.code(), Some(0));
 }
 
@@ -113,6 +121,23 @@ async fn health_and_readiness_fail_before_the_listener_closes() {
 }
 
 #[tokio::test]
+async fn without_a_successor_a_drain_can_be_watched_to_its_end() {
+    let mut server = Server::start(draining_fast().text("drain.window", "20s").set("drain.rate", 1)).await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(server.subscribe([new_pokes(interest("f"))]).await);
+    }
+    server.sigterm();
+    streams[0].asked_to_move().await;
+    // It leaves its admin port to a successor, and comes back as there is none.
+    let metrics = eventually("the admin port", async || server.admin_if_open("/metrics").await).await.text();
+    assert!(metrics.contains("poke_draining 1\n") && metrics.contains("poke_streams_open 20\n"), "{metrics}");
+    assert_eq!(server.admin("/readyz").await.text(), "draining\n");
+    drop(streams);
+    assert_eq!(server.exited().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_second_signal_stops_it_at_once() {
     let mut server = Server::start(Config::new().text("drain.window", "60s").text("drain.deadline", "120s")).await;
     let mut stream = server.subscribe([new_pokes(interest("x"))]).await;
@@ -125,10 +150,29 @@ async fn a_second_signal_stops_it_at_once() {
 #[tokio::test]
 async fn without_streams_the_server_exits_at_once() {
     let mut server = Server::start(Config::new().text("drain.window", "60s").text("drain.deadline", "120s")).await;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     server.sigterm();
     assert_eq!(server.exited().await.code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(30), "nobody to wait for");
+}
+
+#[tokio::test]
+async fn one_client_that_ignores_reconnect_delays_a_stop_by_seconds_and_is_told_so() {
+    let mut server = Server::start(Config::new()).await;
+    let mut stream = server.subscribe([new_pokes(interest("stays"))]).await;
+    stream.live(Outcome::Fresh).await;
+    let start = Instant::now();
+    server.sigterm();
+    let reconnect = stream.asked_to_move().await;
+    let told = [reconnect.min_delay, reconnect.max_delay, reconnect.closes_after];
+    let [min, max, closes] = told.map(|told| Duration::try_from(told.unwrap()).unwrap());
+    assert!(min <= max && max <= Duration::from_millis(500) && closes <= Duration::from_secs(4), "{reconnect:?}");
+    assert_eq!(refusal(&stream.end().await).reason, "SHUTTING_DOWN");
+    assert_eq!(server.exited().await.code(), Some(0));
+    let took = start.elapsed();
+    // It was 25 s. A busy machine gets more time than the 4 s that it takes at most.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    println!("figure: a stop with one stream that stays took {took:.1?}");
 }
 
 #[tokio::test]

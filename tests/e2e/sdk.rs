@@ -9,11 +9,11 @@ use poke_client::{Client, Event, Gap, GapReason, Interest, Live, Outcome, Poke, 
 use poke_tests::{Config, Data, Proxy, Server, within};
 use tokio::{sync::watch, task::JoinSet};
 
-fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     Client::builder(url).build().expect("a valid URL")
 }
 
-async fn next(pokes: &mut Subscription) -> Event {
+pub(crate) async fn next(pokes: &mut Subscription) -> Event {
     within("an event", pokes.next()).await.expect("the subscription goes on").expect("no final error")
 }
 
@@ -27,7 +27,7 @@ async fn poke(pokes: &mut Subscription) -> Poke {
     }
 }
 
-async fn live(pokes: &mut Subscription) -> Live {
+pub(crate) async fn live(pokes: &mut Subscription) -> Live {
     loop {
         if let Event::Live(live) = next(pokes).await {
             return live;
@@ -35,7 +35,7 @@ async fn live(pokes: &mut Subscription) -> Live {
     }
 }
 
-fn number(poke: &Poke) -> i64 {
+pub(crate) fn number(poke: &Poke) -> i64 {
     poke.text().expect("a string").parse().expect("a number")
 }
 
@@ -345,7 +345,7 @@ async fn after_kill_9_and_a_restart_every_subscriber_goes_on_with_a_gap_and_no_d
 #[tokio::test]
 async fn after_sigterm_and_a_late_successor_every_subscriber_goes_on_with_a_gap_and_no_duplicate() {
     // Long enough for many attempts to move, each of which fails: nobody listens until the old server has exited.
-    let config = || Config::new().text("drain.window", "15s").text("drain.deadline", "20s");
+    let config = || Config::new().set("drain.rate", 1).text("drain.window", "15s").text("drain.deadline", "20s");
     let mut server = Server::start(config()).await;
     let (address, url) = (server.address(), server.url());
     let mut subscribers = Vec::new();

@@ -9,6 +9,7 @@ pub struct Config {
     /// Values in TOML, by dotted key.
     settings: BTreeMap<String, String>,
     address: String,
+    admin: String,
 }
 
 impl Default for Config {
@@ -27,7 +28,7 @@ impl Config {
     /// The default limits, and no domain at all.
     #[must_use]
     pub fn without_domains() -> Self {
-        Self { settings: BTreeMap::new(), address: "127.0.0.1:0".into() }
+        Self { settings: BTreeMap::new(), address: "127.0.0.1:0".into(), admin: "127.0.0.1:0".into() }
     }
 
     /// Opens a domain to everyone.
@@ -58,8 +59,15 @@ impl Config {
         self
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// Serves operators on this address in place of a free port.
+    #[must_use]
+    pub fn admin(mut self, address: impl Display) -> Self {
+        self.admin = address.to_string();
+        self
+    }
+
+    pub(crate) fn addresses(&self) -> [&str; 4] {
+        ["--listen.addresses", &self.address, "--admin.listen", &self.admin]
     }
 
     pub(crate) fn file(&self) -> String {

@@ -69,7 +69,11 @@ pub async fn try_send(request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn E
 
 /// `GET url`.
 pub async fn get(url: &str) -> Answer {
-    send(Request::get(url).body(Full::default()).expect("a valid URL")).await
+    send(request(url)).await
+}
+
+pub(crate) fn request(url: &str) -> Request<Full<Bytes>> {
+    Request::get(url).body(Full::default()).expect("a valid URL")
 }
 
 /// `POST url` with a content type and a body.

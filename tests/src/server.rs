@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -43,11 +43,38 @@ impl Server {
     /// When it doesn't.
     pub async fn start(config: Config) -> Self {
         let folder = new_folder();
-        let file = folder.join("poke.toml");
-        fs::write(&file, config.file()).expect("the temporary folder is writable");
-        let mut command = Command::new(binary("poke-server"));
-        command.arg("--config").arg(&file);
-        Self::spawn(command, config.address(), folder).await
+        Self::spawn(configured(&config, &folder), folder).await
+    }
+
+    /// Starts a server whose output goes anywhere, and waits until it is ready. Its addresses are known by other ways
+    /// than its output: by its ready file, and by the choice of a free port.
+    ///
+    /// # Panics
+    /// When it can't be started.
+    pub async fn start_with_output(config: Config, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Self {
+        let folder = new_folder();
+        let admin = free_address();
+        let ready_file = folder.join("ready");
+        let mut command = configured(&config.admin(admin), &folder);
+        command.arg("--ready-file").arg(&ready_file);
+        let child = command.stdout(stdout).stderr(stderr).spawn().expect("poke-server can be run");
+        let url = eventually("the server's ready file", async || {
+            let text = fs::read_to_string(&ready_file).ok()?;
+            text.strip_suffix('\n')?.strip_prefix("http://")?.parse().ok()
+        })
+        .await;
+        let server = Self {
+            child,
+            address: url,
+            scheme: "http",
+            admin,
+            log: Arc::default(),
+            readers: Vec::new(),
+            folder,
+            errors_allowed: false,
+        };
+        server.ready().await;
+        server
     }
 
     /// Starts a server without a configuration, as a developer does, and waits until it listens.
@@ -55,7 +82,9 @@ impl Server {
     /// # Panics
     /// When it doesn't.
     pub async fn start_in_development() -> Self {
-        Self::spawn(Command::new(binary("poke-server")), "127.0.0.1:0", new_folder()).await
+        let mut command = Command::new(binary("poke-server"));
+        command.stdin(Stdio::null()).args(Config::without_domains().addresses());
+        Self::spawn(command, new_folder()).await
     }
 
     /// A folder of its own, which goes with it.
@@ -64,14 +93,8 @@ impl Server {
         &self.folder
     }
 
-    async fn spawn(mut command: Command, address: &str, folder: PathBuf) -> Self {
-        let mut child = command
-            .args(["--listen.addresses", address, "--admin.listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("poke-server can be run");
+    async fn spawn(mut command: Command, folder: PathBuf) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("poke-server can be run");
         let log = Arc::default();
         let readers = vec![
             follow(child.stdout.take().expect("stdout is piped"), &log),
@@ -133,6 +156,11 @@ impl Server {
         http::get(&format!("http://{}{path}", self.admin)).await
     }
 
+    /// `GET` on the admin port; `None` while nobody listens there.
+    pub async fn admin_if_open(&self, path: &str) -> Option<http::Answer> {
+        http::try_send(http::request(&format!("http://{}{path}", self.admin))).await.ok()
+    }
+
     /// The admin port.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
@@ -181,10 +209,22 @@ impl Server {
         self.exited().await;
     }
 
-    /// Starts a successor, which waits for the address, and asks this one to go away.
+    /// Starts a successor on the same addresses, the admin port's included, and asks this one to go away: the deploy that
+    /// README describes. Waits until the successor has both addresses.
     pub async fn replace(&self, config: Config) -> Self {
-        let config = config.listen(self.address).text("listen.wait", "60s");
-        tokio::join!(Self::start(config), async { self.sigterm() }).0
+        let config = config.listen(self.address).admin(self.admin).text("listen.wait", "60s");
+        let successor = tokio::join!(Self::start(config), async { self.sigterm() }).0;
+        // This one fails readiness as it drains, so that only the successor can be the one that is ready.
+        successor.ready().await;
+        successor
+    }
+
+    /// Waits until the admin port says that the server is ready.
+    pub async fn ready(&self) {
+        eventually("the server to be ready", async || {
+            self.admin_if_open("/readyz").await.filter(|answer| answer.status == 200).map(drop)
+        })
+        .await;
     }
 
     /// Waits until the process has ended.
@@ -268,6 +308,22 @@ impl Drop for Server {
             assert!(faults.is_empty(), "the server's log holds faults: {faults:#?}");
         }
     }
+}
+
+/// The command of a server that is configured by a file in its folder.
+fn configured(config: &Config, folder: &Path) -> Command {
+    let file = folder.join("poke.toml");
+    fs::write(&file, config.file()).expect("the temporary folder is writable");
+    let mut command = Command::new(binary("poke-server"));
+    command.stdin(Stdio::null()).arg("--config").arg(&file).args(config.addresses());
+    command
+}
+
+/// An address on loopback that was free just now. Nothing else in these tests uses this IP address, so that its port
+/// isn't given to anybody else meanwhile.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.2:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound")
 }
 
 /// Sends a signal to a process.
