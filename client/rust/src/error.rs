@@ -107,7 +107,10 @@ impl Error {
     /// The final rejection of an interest that nobody has handled.
     pub(crate) fn refused(rejected: &Rejected) -> Self {
         let Rejected { interest, code, reason, message, .. } = rejected;
-        let message = format!("{}/{}: {message}", interest.domain.escape_debug(), interest.filter.escape_debug());
+        // A name that is too long is one reason to be refused.
+        let [domain, filter] = [(&interest.domain, 64), (&interest.filter, 256)]
+            .map(|(name, limit)| name[..name.floor_char_boundary(limit)].escape_debug());
+        let message = format!("{domain}/{filter}: {message}");
         let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
         let answer = Answer { code: *code, message, reason, retry_after: None, interest_limit: None };
         Self { status: Some(Box::new(answer)), ..Self::new(ErrorKind::Refused) }

@@ -119,6 +119,9 @@ impl State {
 
     /// An end always counts: its position can lie before one that a checkpoint has raised.
     fn on_ended(&mut self, now: Moment, id: CallId, ended: Ended) {
+        if let Some(call) = self.call(id) {
+            call.forgo(&ended.interest);
+        }
         if self.interests.heeds(id, &ended.interest) {
             let interest = ended.interest.clone();
             self.tell(Event::Ended(ended));

@@ -34,8 +34,8 @@ use crate::{Client, Error, Event, Interest, Want, backoff::uniform, clock::Clock
 /// The events of a set of interests, as a [`Stream`] of `Result<Event, Error>`.
 ///
 /// It doesn't end for reasons that pass. It ends with `None` once every interest has ended, or after one error: one that
-/// no retry can heal, or the first final rejection that the program hasn't [marked as
-/// handled](crate::Rejected::mark_handled), once no interest is left. While nobody reads it, the server is made to wait. Dropping it cancels the
+/// no retry can heal, or, once no interest is left, the first final rejection that the program hasn't [marked as
+/// handled](crate::Rejected::mark_handled). While nobody reads it, the server is made to wait. Dropping it cancels the
 /// call at once.
 #[derive(Debug)]
 #[must_use = "dropping it ends the subscription"]

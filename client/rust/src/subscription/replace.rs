@@ -109,8 +109,16 @@ impl State {
         self.on_end(now, id, Failure::retry(error));
     }
 
-    /// The server has closed a call with OK, though some interest has neither ended nor been rejected.
+    /// The server has closed a call with OK. That is right if each interest of the call has ended or was rejected for
+    /// good: what was added since, or had no room on it, is asked for as any change of the set. Otherwise the call is lost.
     pub(super) fn on_close(&mut self, now: Moment, id: CallId) {
+        if self.call(id).is_some_and(|call| call.carried.is_empty()) {
+            self.take_call(now, id);
+            if self.current.is_none() {
+                self.current = self.next.take();
+            }
+            return self.note_change(now);
+        }
         let closed = Error::with(ErrorKind::Unavailable, "the server has closed the stream");
         self.on_end(now, id, Failure::retry(closed));
     }

@@ -71,9 +71,9 @@ pub(super) struct State {
     refusals: Vec<Rejected>,
 }
 
-/// Maximum number of final rejections that are kept until the end. The first one is what the user is told then; the
-/// others are only there in case that the user handles it.
-const MAX_REFUSALS: usize = 64;
+/// Maximum number of final rejections that are kept until the end. The first that isn't handled is what the user is told
+/// then. As many can come at once, since no server accepts more interests on a stream.
+const MAX_REFUSALS: usize = 1000;
 
 impl State {
     pub(super) fn new(wants: impl Iterator<Item = Want>, outbox_limit: usize, dice: Dice) -> Self {

@@ -12,9 +12,10 @@ use super::{
     state::{Action, State},
 };
 use crate::{
-    Connected, Error, Event, Interest, Limits, Live, Outcome, Position,
+    Connected, Error, Event, Interest, Limits, Live, Outcome, Position, Rejected,
     clock::Moment,
     error::{Failure, Remedy},
+    event::Handled,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -54,10 +55,7 @@ impl Rig {
     }
 
     fn go_live(&mut self) {
-        let limits =
-            Limits { max_interests: 100, max_poke_bytes: 0, max_data_depth: 0, retention_window: Duration::ZERO };
-        let connected = Connected { stream_id: String::new(), limits, heartbeat_interval: 20 * SECOND };
-        self.say(Message::Welcome { connected, reconnect_spread: 5 * SECOND });
+        self.say(welcome(100));
         let (interest, position) = (Interest::new("D", "a"), Position::new("e", 1));
         self.say(Message::Subscribed(Live { interest, position, outcome: Outcome::Recovered }));
     }
@@ -66,6 +64,12 @@ impl Rig {
         self.state.on_end(self.now, self.newest(), failure.into());
         self.opened_after()
     }
+}
+
+fn welcome(max_interests: usize) -> Message {
+    let limits = Limits { max_interests, max_poke_bytes: 0, max_data_depth: 0, retention_window: Duration::ZERO };
+    let connected = Connected { stream_id: String::new(), limits, heartbeat_interval: 20 * SECOND };
+    Message::Welcome { connected, reconnect_spread: 5 * SECOND }
 }
 
 fn lost() -> Status {
@@ -265,6 +269,47 @@ fn a_retry_delay_of_ages_overflows_nothing() {
     let ages = Duration::from_secs(u64::from(u32::MAX) * 1000);
     rig.state.on_end(rig.now, 1, refusal(Code::Unavailable, Some(ages)).into());
     assert!(rig.state.deadline().unwrap() < 48 * 3600 * SECOND);
+}
+
+#[test]
+fn each_of_many_refusals_that_come_at_once_has_to_be_handled() {
+    let interests: Vec<_> = (0..500).map(|number| Interest::new("D", number.to_string())).collect();
+    let mut rig =
+        Rig { state: State::new(interests.iter().cloned().map(Into::into), 64, |longest| longest), now: SECOND };
+    rig.opened_after();
+    rig.say(welcome(500));
+    interests[..100].iter().for_each(|interest| rig.say(refused(interest)));
+    assert!(!rig.state.is_over(), "400 others are asked for next");
+    rig.opened_after();
+    interests[100..].iter().for_each(|interest| rig.say(refused(interest)));
+    let Rig { mut state, now } = rig;
+    assert!(state.is_over());
+    let mut handled = 0;
+    let end = loop {
+        match state.pop(now) {
+            Some(Ok(Event::Rejected(rejected))) if handled < 499 => {
+                rejected.mark_handled();
+                handled += 1;
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break Some(error),
+            None => break None,
+        }
+    };
+    let error = end.expect("one wasn't handled");
+    assert!(error.to_string().contains("D/499: why"), "{error}");
+}
+
+fn refused(interest: &Interest) -> Message {
+    let rejected = Rejected {
+        interest: interest.clone(),
+        code: Code::NotFound,
+        reason: "REASON".into(),
+        message: "why".into(),
+        is_final: true,
+        handled: Handled::default(),
+    };
+    Message::Rejected { rejected, retry_delay: None }
 }
 
 #[test]

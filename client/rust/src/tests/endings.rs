@@ -42,6 +42,19 @@ async fn the_order_of_ends_and_refusals_does_not_matter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_is_too_long_is_cut_in_the_error() {
+    let mut peer = Peer::new();
+    let filter = "é".repeat(50_000);
+    let mut pokes = peer.client().subscribe([interest(&filter)]);
+    let call = peer.call().await;
+    call.send_all([welcome(), rejected("é", Code::InvalidArgument, None)]).await;
+    assert_eq!(next(&mut pokes).await, "connected");
+    assert_eq!(next(&mut pokes).await, format!("rejected {filter} true"));
+    let Some(Err(error)) = pokes.next().await else { panic!("it ended in silence") };
+    assert!(error.to_string().contains(&"é".repeat(128)) && error.to_string().len() < 500, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_handles_a_refusal_gets_a_normal_end() {
     let mut peer = Peer::new();
     let (mut pokes, call) = start(&mut peer, &["a", "b"]).await;

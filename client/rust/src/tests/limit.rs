@@ -82,6 +82,30 @@ async fn what_is_added_over_the_limit_waits_until_one_ends_is_refused_or_removed
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waited_is_asked_for_soon_after_all_others_have_ended_and_no_call_is_lost() {
+    for closes in [true, false] {
+        let mut peer = Peer::new();
+        let (mut pokes, call) = start(&mut peer, &["a", "b", "c"]).await;
+        let control = pokes.control();
+        control.add(interest("d")).unwrap();
+        assert_eq!(next(&mut pokes).await, "rejected d false");
+        // The server may end what the client no longer wants.
+        assert!(control.remove(&interest("c")));
+        control.add(interest("e")).unwrap();
+        assert_eq!(next(&mut pokes).await, "rejected e false");
+        call.send_all([ended("a", 1), rejected("b", Code::NotFound, None), ended("c", 1)]).await;
+        assert_eq!(events(&mut pokes, 2).await, ["ended a 1", "rejected b true"]);
+        if closes {
+            call.finish().await;
+        }
+        let second = tokio::time::timeout(2 * SECOND, peer.call()).await.expect("there is room at once");
+        assert_eq!(second.asks(), [("d".into(), None), ("e".into(), None)]);
+        second.send_all([welcome(), fresh("d", 2), fresh("e", 2)]).await;
+        assert_eq!(events(&mut pokes, 3).await, ["connected", "live d Fresh", "live e Fresh"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_with_a_lower_limit_is_asked_again_at_once_and_positions_are_kept() {
     let mut peer = Peer::new();
     let (mut pokes, call) = start(&mut peer, &["a", "b", "c"]).await;
