@@ -7,7 +7,7 @@ use std::{
 };
 
 use poke_tests::{
-    Config, Server,
+    Config, Server, interest,
     tools::{Listener, poke, run},
 };
 use serde_json::Value;
@@ -77,6 +77,51 @@ async fn an_error_says_what_is_wrong_and_dumps_nothing() {
             assert!(!refused.1.contains("secret") && refused.1.contains("the URL"), "{refused:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_refused_interest_is_told_on_standard_error_and_by_the_exit_code() {
+    let server = Server::start(Config::new()).await;
+    let mut publisher = server.publisher().await;
+    publisher.end(&interest("over"), None).await;
+    let (bad, told) = ("b\n", r"PLAYLIST/b\n was refused: the filter is malformed");
+    for (filters, counts) in
+        [(&[bad][..], "1 refused"), (&["over", bad], "1 ended, 1 refused"), (&[bad, "over"], "1 ended, 1 refused")]
+    {
+        for format in [&[][..], &["--json", "--quiet"]] {
+            let arguments = [&["subscribe", "PLAYLIST"], filters, format].concat();
+            let (exit, said) = said(&poke_with(&server.url(), &arguments).await);
+            assert_eq!(exit, Some(3), "{said}");
+            assert!(said.contains(told) && said.contains("INVALID_FILTER") && said.contains(counts), "{said}");
+        }
+    }
+    // The others go on, until the time is up.
+    let partly = poke_with(&server.url(), &["subscribe", "PLAYLIST", "live", bad, "--timeout", "5s"]).await;
+    let (exit, said) = said(&partly);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("listening to 1 of 2 interests") && said.contains("refused: 1 of 2 interests"), "{said}");
+}
+
+#[tokio::test]
+async fn interests_over_the_limit_are_refused_for_now_and_get_their_turn_when_others_end() {
+    let server = Server::start(Config::new().set("stream.max_interests", 2)).await;
+    let mut publisher = server.publisher().await;
+    for filter in ["a", "b", "c"] {
+        publisher.end(&interest(filter), None).await;
+    }
+    let output = poke_with(&server.url(), &["subscribe", "PLAYLIST", "a", "b", "c"]).await;
+    let (exit, said) = said(&output);
+    assert_eq!(exit, Some(6), "{said}");
+    assert!(said.contains("PLAYLIST/c is refused for now: over the limit of 2 interests of a stream"), "{said}");
+    assert!(said.contains("listening to PLAYLIST/c as well") && said.contains("3 ended"), "{said}");
+
+    let crowd: Vec<_> = (0..103).map(|number| number.to_string()).collect();
+    let crowd: Vec<_> = crowd.iter().map(String::as_str).collect();
+    let server = Server::start(Config::new().set("stream.max_interests", 102)).await;
+    let output = poke_with(&server.url(), &[&["subscribe", "PLAYLIST", "--timeout", "5s"], &crowd[..]].concat()).await;
+    let (exit, said) = self::said(&output);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("listening to 102 of 103 interests") && said.contains("refused: 1 of 103"), "{said}");
 }
 
 #[tokio::test]

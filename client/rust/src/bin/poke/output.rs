@@ -110,6 +110,11 @@ impl Output {
         self.palette
     }
 
+    /// Returns true if a person sees standard output.
+    pub(crate) fn is_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Whether the user wants no notes.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
@@ -151,7 +156,7 @@ impl Output {
         }
     }
 
-    /// The one line that says why the command failed.
+    /// A line that says what failed. Also with `--quiet`.
     pub(crate) fn error(&self, error: &str) {
         self.say(&format!("{} {error}", self.notes.paint(Paint::Bad, "poke:")));
     }

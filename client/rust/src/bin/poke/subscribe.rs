@@ -1,18 +1,22 @@
 //! `poke subscribe`: prints what happens to some interests.
 
+mod interests;
 mod line;
 mod record;
 
 use std::{
-    collections::HashSet,
     pin::pin,
     time::{Duration, SystemTime},
 };
 
 use futures_util::FutureExt as _;
-use poke_client::{Event, Interest, Position, Reconnecting, Start, Subscription, Want};
+use poke_client::{Event, Interest, Position, Reconnecting, Rejected, Start, Subscription, Want};
 
-use self::{line::Columns, record::Received};
+use self::{
+    interests::{Change, Interests},
+    line::Columns,
+    record::Received,
+};
 use crate::{
     Context, Exit, Failure, duration,
     output::{Format, Output},
@@ -24,9 +28,13 @@ use crate::{
 
 const AFTER_HELP: &str = "\
 Pokes, gaps, ends and refusals are printed to standard output, each with the time at which it came;
-what the connection does goes to standard error. With --json every event is an object with an
-\"event\" (poke, gap, ended, rejected, live, connected or reconnecting) and its \"receivedTime\"; a poke
-also has its \"publishTime\", by the server's clock.
+what the connection does goes to standard error. Refusals also go there if standard output isn't a
+terminal. With --json every event is an object with an \"event\" (poke, gap, ended, rejected, live,
+connected or reconnecting) and its \"receivedTime\"; a poke also has its \"publishTime\", by the server's
+clock.
+
+Interests over the server's limit are refused for now: the command subscribes to them as soon as
+others end.
 
 Examples:
   poke subscribe PLAYLIST playlist-id
@@ -40,7 +48,7 @@ Examples:
 /// Subscribes to interests and prints their pokes
 ///
 /// Reconnects by itself and resumes from its last position: it prints every poke, or a gap if pokes were lost. It exits
-/// when all interests have ended (exit code 6) or were refused (3), on Ctrl-C, and after --count or --timeout.
+/// when each interest has ended (exit code 6) or was refused (3 if any was), on Ctrl-C, and after --count or --timeout.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -55,7 +63,7 @@ pub(crate) struct Args {
     /// Exit after this many pokes
     #[arg(long, short = 'n', value_name = "N", value_parser = count)]
     count: Option<u64>,
-    /// Exit after this time; with --count, the exit code is 5 if fewer pokes came
+    /// Exit after this time; the exit code is 3 if an interest is refused then, and with --count 5 if fewer pokes came
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
     /// Start with the newest poke that the server retains
@@ -139,27 +147,23 @@ struct Listener<'a> {
     columns: Columns,
     count: Option<u64>,
     pokes: u64,
-    ended: u64,
-    rejected: u64,
-    /// The interests that have yet to become live since the connection was made.
-    waiting: HashSet<Interest>,
-    all: HashSet<Interest>,
+    interests: Interests,
+    /// The name of the first interest.
+    name: String,
     live_once: bool,
 }
 
 impl<'a> Listener<'a> {
     fn new(wants: &[Want], args: &Args, format: Format, server: &'a Server, output: &'a mut Output) -> Self {
-        let all: HashSet<_> = wants.iter().map(|want| want.interest.clone()).collect();
+        let interests = wants.iter().map(|want| want.interest.clone());
         Self {
             server,
             format,
             columns: Columns::new(&args.filters, args.positions),
             count: args.count,
             pokes: 0,
-            ended: 0,
-            rejected: 0,
-            waiting: all.clone(),
-            all,
+            name: interests.clone().next().as_ref().map(name).unwrap_or_default(),
+            interests: Interests::new(interests),
             live_once: false,
             output,
         }
@@ -194,12 +198,7 @@ impl<'a> Listener<'a> {
     fn handle(&mut self, event: &Event) -> Result<(), Failure> {
         match event {
             Event::Poke(_) => self.pokes += 1,
-            Event::Ended(_) => self.ended += 1,
-            Event::Rejected(rejected) if rejected.is_final => {
-                // The command has words and an exit code of its own for it.
-                rejected.mark_handled();
-                self.rejected += 1;
-            }
+            Event::Rejected(rejected) => self.refused(rejected),
             Event::Reconnecting(reconnecting) => self.lost(reconnecting)?,
             _ => {}
         }
@@ -220,22 +219,40 @@ impl<'a> Listener<'a> {
         Ok(())
     }
 
+    /// Says so where nobody looks at standard output. The command has an exit code of its own for it.
+    fn refused(&self, rejected: &Rejected) {
+        rejected.mark_handled();
+        if self.output.is_on_terminal() {
+            return;
+        }
+        let Rejected { interest, reason, message, .. } = rejected;
+        let (name, message, reason) = (name(interest), text::escape(message), text::escape(reason));
+        if rejected.is_final {
+            self.output.error(&format!("{name} was refused: {message} ({reason})"));
+        } else {
+            self.output.warning(&format!("{name} is refused for now: {message} ({reason})"));
+        }
+    }
+
     /// Says so once everything is live, or live again.
     fn settle(&mut self, event: &Event) {
-        let settled = match event {
-            Event::Live(live) => self.waiting.remove(&live.interest),
-            Event::Rejected(rejected) => self.waiting.remove(&rejected.interest) && self.waiting.len() < self.all.len(),
-            Event::Ended(ended) => self.waiting.remove(&ended.interest) && self.live_once,
-            _ => false,
-        };
-        if settled && self.waiting.is_empty() {
-            let names = match self.all.iter().next() {
-                Some(interest) if self.all.len() == 1 => interest_name(&interest.domain, &interest.filter),
-                _ => text::count(self.all.len() as u64, "interest"),
-            };
-            let again = if self.live_once { " again" } else { "" };
-            self.output.note(&format!("listening{again} to {names} at {}", self.server.url));
-            self.live_once = true;
+        match self.interests.note(event) {
+            Change::Settled => {
+                let names = match (self.interests.live(), self.interests.asked()) {
+                    (1, 1) => self.name.clone(),
+                    (live, asked) if live == asked => text::count(asked as u64, "interest"),
+                    (live, asked) => format!("{live} of {}", text::count(asked as u64, "interest")),
+                };
+                let again = if self.live_once { " again" } else { "" };
+                self.output.note(&format!("listening{again} to {names} at {}", self.server.url));
+                self.live_once = true;
+            }
+            Change::Admitted => {
+                let name = event.interest().map(name).unwrap_or_default();
+                self.output.note(&format!("listening to {name} as well"));
+                self.live_once = true;
+            }
+            Change::None => {}
         }
     }
 
@@ -248,7 +265,7 @@ impl<'a> Listener<'a> {
         let (cause, delay) = (text::escape(&server::cause(cause)).into_owned(), text::duration(*delay));
         let what = if self.live_once { "connection lost" } else { "no connection" };
         self.output.note(&format!("{what} ({cause}); next try in {delay}"));
-        self.waiting.clone_from(&self.all);
+        self.interests.lost();
         Ok(())
     }
 
@@ -256,26 +273,38 @@ impl<'a> Listener<'a> {
         match stop {
             Stop::ReaderGone => Err(Failure::PipeClosed),
             Stop::Interrupted => Err(Failure::Silent(Exit::Interrupted)),
-            Stop::TimeUp(after) if !self.live_once => Err(Failure::new(
-                Exit::Timeout,
-                format_args!("not connected to {} within {}", self.server.url, text::duration(*after)),
-            )),
-            Stop::TimeUp(after) => match self.count {
-                None => Ok(()),
-                Some(count) => Err(Failure::new(
-                    Exit::Timeout,
-                    format_args!("{} of {count} pokes within {}", self.pokes, text::duration(*after)),
-                )),
-            },
+            Stop::TimeUp(after) => self.time_up(*after),
+        }
+    }
+
+    fn time_up(&self, after: Duration) -> Result<(), Failure> {
+        let (refused, within) = (self.interests.refused(), text::duration(after));
+        match self.count {
+            _ if !self.live_once && refused == 0 => {
+                Err(Failure::new(Exit::Timeout, format_args!("not connected to {} within {within}", self.server.url)))
+            }
+            Some(count) => {
+                Err(Failure::new(Exit::Timeout, format_args!("{} of {count} pokes within {within}", self.pokes)))
+            }
+            None if refused == 0 => Ok(()),
+            None => {
+                let asked = text::count(self.interests.asked() as u64, "interest");
+                Err(Failure::new(Exit::Refused, format_args!("refused: {refused} of {asked}")))
+            }
         }
     }
 
     fn nothing_left(&self) -> Failure {
-        let exit = if self.rejected > 0 { Exit::Refused } else { Exit::Ended };
-        let counts = [(self.ended, "ended"), (self.rejected, "refused")];
+        let (ended, refused) = (self.interests.ended(), self.interests.refused());
+        let exit = if refused > 0 { Exit::Refused } else { Exit::Ended };
+        let counts = [(ended, "ended"), (refused, "refused")];
         let counts: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         Failure::new(exit, format_args!("nothing left to listen to: {}", counts.join(", ")))
     }
+}
+
+fn name(interest: &Interest) -> String {
+    interest_name(&interest.domain, &interest.filter)
 }
 
 #[cfg(test)]
