@@ -24,9 +24,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address, or from one network of IPv6.
     pub connections_per_address: Option<usize>,
-    /// Requests of any kind at once on one HTTP/2 connection. The client holds back what is over it
-    /// (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113, section 6.5.2).
-    pub requests_per_connection: u32,
+    /// Maximum number of HTTP/2 streams open at once on one connection, Subscribes and other calls together: the value of
+    /// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, section 6.5.2). Streams that were asked to move, and whose clients can
+    /// only move on the same connection, add to it; it at most doubles.
+    pub streams_per_connection: u32,
     /// Frames in a second by which an HTTP/2 client moves nothing: pings, settings, priorities, resets, goodbyes, unknown
     /// ones, DATA that is empty or may be for its padding. As many more are taken as the server has written times 64
     /// bytes.
@@ -64,7 +65,7 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_address: None,
-            requests_per_connection: 200,
+            streams_per_connection: 100,
             idle_frames: 1000,
             header_bytes: 16 << 10,
             request_bytes: 64 << 20,

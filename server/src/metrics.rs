@@ -109,6 +109,8 @@ metrics! {
     connections_opened: Counter,
     /// Connections closed right after they were accepted, by reason.
     connections_refused: By<ConnectionRefused>,
+    /// HTTP/2 requests refused before they reached a method, by the limit exceeded.
+    requests_refused: By<RequestRefused>,
     /// Connections closed, by reason.
     connections_closed: By<ConnectionEnd>,
     /// TLS handshakes completed, by kind.
@@ -212,8 +214,6 @@ labels! {
     StreamLimit, "of" {
         /// The server's limit.
         Server = "server",
-        /// The limit of one connection.
-        Connection = "connection",
         /// The limit of one address.
         Address = "address",
         /// The limit of one customer.
@@ -337,6 +337,14 @@ labels! {
         Address = "address",
         /// The process is short of memory.
         Memory = "memory",
+    }
+}
+
+labels! {
+    /// Limit for which an HTTP/2 request was refused before it reached a method.
+    RequestRefused, "limit" {
+        /// `limits.streams_per_connection` (REFUSED_STREAM).
+        Streams = "streams_per_connection",
     }
 }
 

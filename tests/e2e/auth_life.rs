@@ -158,6 +158,37 @@ async fn a_token_that_expires_is_announced_and_nothing_is_delivered_after_it() {
 }
 
 #[tokio::test]
+async fn on_a_full_connection_the_successors_of_streams_whose_tokens_expire_are_live_before_those_end() {
+    let issuer = Issuer::new("app");
+    let config = issuer.known(Config::without_domains(), false).text("domains.PLAYLIST.publishers", "anyone");
+    let server = Server::start(config.set("limits.streams_per_connection", 2)).await;
+    let mut client = server.connect().await;
+    let request = || SubscribeRequest { subscriptions: vec![new_pokes(interest("f"))] };
+    let [short, long] = [10, 600].map(|life| issuer.token_with(json!({"exp": seconds() + life})));
+    let mut old = Vec::new();
+    for _ in 0..2 {
+        old.push(Stream::try_send(&mut client, bearing(&short, request())).await.unwrap());
+    }
+    for stream in &mut old {
+        assert_eq!(stream.asked_to_move().await.reason(), ReconnectReason::TokenExpiring);
+    }
+    let mut new = Vec::new();
+    for _ in 0..2 {
+        let mut stream = Stream::try_send(&mut client, bearing(&long, request())).await.unwrap();
+        stream.live(Outcome::Fresh).await;
+        new.push(stream);
+    }
+    assert_eq!(server.metrics().await.sum("poke_streams_open"), 4.0, "the old ones go on");
+    for stream in &mut old {
+        assert_eq!(refusal(&stream.end().await).reason, "TOKEN_EXPIRED");
+    }
+    server.publisher().await.poke(&interest("f"), "x").await;
+    for stream in &mut new {
+        stream.poke().await;
+    }
+}
+
+#[tokio::test]
 async fn the_sdk_listens_across_the_ends_of_its_tokens_and_misses_nothing() {
     let issuer = Arc::new(Issuer::new("app"));
     let config = issuer.known(Config::without_domains(), false).text("domains.PLAYLIST.publishers", "anyone");

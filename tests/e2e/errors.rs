@@ -174,32 +174,47 @@ async fn where_no_issuer_names_customers_nobody_listens_to_a_customers_domain_an
 }
 
 #[tokio::test]
-async fn the_server_and_a_connection_hold_so_many_streams_and_no_more() {
-    let config = Config::new().set("limits.streams", 5).set("limits.streams_per_connection", 3);
-    let server = Server::start(config).await;
-    let mut first = server.connect().await;
+async fn the_server_holds_so_many_streams_and_no_more() {
+    let server = Server::start(Config::new().set("limits.streams", 2)).await;
+    let mut client = server.connect().await;
     let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(Stream::open(&mut first, [new_pokes(interest("x"))]).await);
-    }
-    let of_connection = Stream::try_open(&mut first, [new_pokes(interest("x"))]).await.expect_err("a fourth");
-    let mut second = server.connect().await;
     for _ in 0..2 {
-        held.push(Stream::open(&mut second, [new_pokes(interest("x"))]).await);
+        held.push(Stream::open(&mut client, [new_pokes(interest("x"))]).await);
     }
-    let of_server = Stream::try_open(&mut second, [new_pokes(interest("x"))]).await.expect_err("a sixth");
-    for (status, whose) in [(of_connection, "the connection has"), (of_server, "the server holds")] {
-        let refused = refusal(&status);
-        assert!(refused.message.starts_with(whose), "{}", refused.message);
-        assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
-        assert!(refused.retry.is_some());
-    }
+    let status = Stream::try_open(&mut client, [new_pokes(interest("x"))]).await.expect_err("a third");
+    let refused = refusal(&status);
+    assert!(refused.message.starts_with("the server has reached"), "{}", refused.message);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+    assert!(refused.retry.is_some());
     // The place of one that leaves is free.
     held.pop();
     poke_tests::eventually("a free place", async || {
-        Stream::try_open(&mut second, [new_pokes(interest("x"))]).await.ok().map(drop)
+        Stream::try_open(&mut client, [new_pokes(interest("x"))]).await.ok().map(drop)
     })
     .await;
+}
+
+/// The frames of a client that is full by SETTINGS: it waits, as HTTP/2 has it, and its stream opens when another has left.
+#[tokio::test]
+async fn on_a_connection_that_has_all_its_streams_the_next_one_waits_and_is_not_refused() {
+    let server = Server::start(Config::new().set("limits.streams_per_connection", 3)).await;
+    let mut client = server.connect().await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(Stream::open(&mut client, [new_pokes(interest("x"))]).await);
+    }
+    let mut waits = tokio::spawn(async move { Stream::open(&mut client, [new_pokes(interest("x"))]).await });
+    // Another connection has room, for streams and for calls.
+    let mut other = server.subscribe([new_pokes(interest("x"))]).await;
+    other.live(Outcome::Fresh).await;
+    server.publisher().await.poke(&interest("x"), "from another connection").await;
+    assert_eq!(other.data(1).await, ["from another connection"]);
+    assert!(!waits.is_finished());
+    held.pop();
+    poke_tests::within("the stream that waited", &mut waits).await.expect("it opens").live(Outcome::Fresh).await;
+    let metrics = server.metrics().await;
+    assert_eq!(metrics.sum("poke_requests_refused_total"), 0.0, "a client that keeps to SETTINGS is refused nothing");
+    assert_eq!(metrics.sum("poke_subscribe_refused_total"), 0.0);
 }
 
 #[tokio::test]

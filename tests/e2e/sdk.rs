@@ -85,6 +85,28 @@ async fn two_components_get_one_delivery_each_and_one_leaving_does_not_end_the_o
 }
 
 #[tokio::test]
+async fn a_client_may_have_more_subscriptions_than_a_connection_takes_streams() {
+    const SUBSCRIPTIONS: usize = 120;
+    let server = Server::start(Config::new()).await;
+    let client = client(&server.url());
+    let subscribe = |_| client.subscribe([Interest::new("PLAYLIST", "many")]);
+    let mut subscriptions: Vec<_> = (0..SUBSCRIPTIONS).map(subscribe).collect();
+    for pokes in &mut subscriptions {
+        assert!(matches!(next(pokes).await, Event::Connected(_)));
+        live(pokes).await;
+    }
+    client.publish(Publish::new("PLAYLIST", "many").data("1")).await.unwrap();
+    for pokes in &mut subscriptions {
+        assert_eq!(number(&poke(pokes).await), 1);
+    }
+    assert_eq!(
+        server.metrics().await.sum("poke_streams_opened_total"),
+        SUBSCRIPTIONS as f64,
+        "each at its first attempt"
+    );
+}
+
+#[tokio::test]
 async fn interests_come_and_go_without_interrupting_the_others() {
     let server = Server::start(Config::new()).await;
     let client = client(&server.url());

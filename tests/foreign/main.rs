@@ -6,5 +6,6 @@ mod buf_curl;
 mod curl;
 mod grpcio;
 mod grpcurl;
+mod proxies;
 mod session;
 mod tls;

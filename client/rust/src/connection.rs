@@ -1,9 +1,12 @@
-//! The HTTP/2 connection that the calls of a client share.
+//! The HTTP/2 connections that the calls of a client share.
 
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -43,6 +46,11 @@ impl Service<Request<Body>> for Channel {
     }
 }
 
+/// Maximum number of Subscribe calls on one connection. It is half of the 100 streams that servers and proxies commonly
+/// take on one, so that there is always room for unary calls and for calls that replace others: tonic would keep a call
+/// waiting on a full connection, for as long as the streams last.
+const STREAMS_PER_CONNECTION: usize = 50;
+
 /// Opens connections, and holds the one that new calls use.
 pub(crate) struct Connector {
     dial: Box<dyn Fn() -> transport::Channel + Send + Sync>,
@@ -54,8 +62,28 @@ pub(crate) struct Connector {
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) channel: Channel,
-    /// Tells connections apart.
-    identity: Arc<()>,
+    /// Number of Subscribe calls on it. It also tells connections apart.
+    streams: Arc<AtomicUsize>,
+}
+
+/// A Subscribe call's share of a connection, until it is dropped.
+pub(crate) struct Share(Connection);
+
+impl Share {
+    fn of(connection: Connection) -> Self {
+        connection.streams.fetch_add(1, Relaxed);
+        Self(connection)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Connector {
@@ -63,17 +91,29 @@ impl Connector {
         Self { dial: Box::new(dial), current: Mutex::default() }
     }
 
-    /// The connection for a new call.
+    /// Returns the connection for a new unary call.
     pub(crate) fn current(&self) -> Connection {
-        let dial = || Connection { channel: Channel((self.dial)()), identity: Arc::default() };
-        self.current.lock().get_or_insert_with(dial).clone()
+        self.current.lock().get_or_insert_with(|| self.dial()).clone()
+    }
+
+    /// Returns a share of the connection for a new Subscribe. If the current one has its [`STREAMS_PER_CONNECTION`], another
+    /// one takes its place for all new calls.
+    pub(crate) fn share(&self) -> Share {
+        let mut current = self.current.lock();
+        let has_room = |connection: &Connection| connection.streams.load(Relaxed) < STREAMS_PER_CONNECTION;
+        let connection = current.take().filter(has_room).unwrap_or_else(|| self.dial());
+        Share::of(current.insert(connection).clone())
+    }
+
+    fn dial(&self) -> Connection {
+        Connection { channel: Channel((self.dial)()), streams: Arc::default() }
     }
 
     /// No new call uses `connection` any more: its server has said GOAWAY, or nothing comes through it. The calls on it
     /// go on.
     pub(crate) fn retire(&self, connection: &Connection) {
         let mut current = self.current.lock();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.identity, &connection.identity)) {
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.streams, &connection.streams)) {
             *current = None;
         }
     }

@@ -9,7 +9,7 @@ use super::{
     mistake::{Place, hint},
     read::Reading,
     setting::Setting,
-    table::{domain_settings, file_settings, issuer_settings, key_setting},
+    table::{domain_settings, file_settings, issuer_settings, key_setting, removal},
 };
 use crate::{
     auth::{IssuerSettings, Publishers},
@@ -72,6 +72,8 @@ impl<'a> File<'a> {
             let place = self.place(name.span().start);
             if reading.settings.iter().any(|setting| setting.key == key) {
                 reading.set(&key, place, |setting, config| setting.set_toml(config, value.get_ref()));
+            } else if let Some(message) = removal(&key) {
+                reading.mistakes.add(place, message);
             } else if !reading.settings.iter().any(|setting| setting.key.starts_with(&section)) {
                 let hint = hint(&key, reading.settings.iter().map(|setting| setting.key));
                 reading.mistakes.add(place, format!("there is no setting {key}.{hint}"));

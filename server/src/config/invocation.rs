@@ -7,7 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::{
     Config, Mistakes, Source,
     read::{Sources, VARIABLE_PREFIX, read},
-    table::settings,
+    setting::{Setting, flag},
+    table::{removed_settings, settings},
 };
 
 /// What the process was started for.
@@ -102,7 +103,8 @@ fn key_name(name: &str) -> Result<String, &'static str> {
 /// The flags that set something, with their values.
 fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
     let given = |flag: String| Some((flag.clone(), matches.get_one::<String>(&flag)?.clone()));
-    settings().iter().filter_map(|setting| given(setting.flag())).collect()
+    let removed = removed_settings().map(flag);
+    settings().iter().map(Setting::flag).chain(removed).filter_map(given).collect()
 }
 
 const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: it asks clients to move, closes the streams that are left, and \
@@ -156,7 +158,7 @@ fn command() -> Command {
 /// A flag for each setting. Values are read with those of the other sources, so that all mistakes are told together.
 fn setting_flags() -> Vec<Arg> {
     let defaults = Config::default();
-    let flag = |setting: &super::setting::Setting<Config>| {
+    let arg = |setting: &Setting<Config>| {
         let (section, _) = setting.key.split_once('.').unwrap_or(("other", ""));
         // What nearly every command line sets has a short name as well.
         let short = match setting.key {
@@ -173,7 +175,9 @@ fn setting_flags() -> Vec<Arg> {
             .help_heading(format!("Settings: {section}"))
             .help(format!("{} [{}] [default: {}]", setting.help, setting.variable(), setting.show(&defaults)))
     };
-    settings().iter().map(flag).collect()
+    // Read only so that the message names what replaces it.
+    let removed = removed_settings().map(|key| Arg::new(flag(key)).long(flag(key)).hide(true));
+    settings().iter().map(arg).chain(removed).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Address, Config, Mistakes, Place, file::File, mistake::hint, setting::Setting, table::settings};
+use super::{
+    Address, Config, Mistakes, Place,
+    file::File,
+    mistake::hint,
+    setting::{Setting, flag, variable},
+    table::{removal, removed_settings, settings},
+};
 use crate::{
     connection::tls::{Flaw, Flaws},
     limits::Bound,
@@ -77,6 +83,8 @@ impl Reading {
             let place = Place::Variable(name.clone());
             if let Some(key) = names.get(name) {
                 self.set(key, place, |setting, config| setting.set(config, value));
+            } else if let Some(message) = removed_settings().find(|key| variable(key) == *name).and_then(removal) {
+                self.mistakes.add(place, message);
             } else {
                 let hint = hint(name, names.keys().map(String::as_str));
                 self.mistakes.add(place, format!("there is no such setting.{hint}"));
@@ -89,6 +97,8 @@ impl Reading {
         for (name, value) in flags {
             if let Some(key) = names.get(name) {
                 self.set(key, Place::Flag(name.clone()), |setting, config| setting.set(config, value));
+            } else if let Some(message) = removed_settings().find(|key| flag(key) == *name).and_then(removal) {
+                self.mistakes.add(Place::Flag(name.clone()), message);
             }
         }
     }
@@ -104,16 +114,11 @@ impl Reading {
 
     /// What no single value shows.
     fn check(&mut self) {
-        let Config { drain, limits, stream, registry, each_domain, .. } = self.config.clone();
+        let Config { drain, limits, registry, each_domain, .. } = self.config.clone();
         self.check_addresses();
         if drain.grace + drain.window > drain.deadline {
             let keys = ["drain.deadline", "drain.window", "drain.grace"];
             self.mistake(&keys, "drain.deadline must be at least drain.grace and drain.window together");
-        }
-        if limits.requests_per_connection as usize <= stream.max_streams_per_connection {
-            let message = "limits.requests_per_connection must be over limits.streams_per_connection, or open streams \
-                           keep every other call waiting";
-            self.mistake(&["limits.requests_per_connection", "limits.streams_per_connection"], message);
         }
         if let Bound::Bytes(bytes) = limits.memory
             && bytes <= self.config.budgets()
@@ -289,7 +294,7 @@ retain_poke = 1
     #[test]
     fn settings_that_do_not_go_together_are_blamed_on_what_was_set() {
         let text = "listen.addresses = ['[::1]:1', '[::1]:1']\nretention.budget = '1MiB'\nretention.bytes = '2MiB'\n\
-                    limits.streams_per_connection = 200\n[domains.A]\n";
+                    limits.memory = '1MiB'\n[domains.A]\n";
         let found = mistakes(read(Sources {
             file: Some(File { name: "poke.toml", text }),
             variables: &[],
@@ -299,6 +304,19 @@ retain_poke = 1
         assert_eq!(places, ["poke.toml:1", "poke.toml:3", "poke.toml:4", "--drain.grace"]);
         let free = pairs(&[("listen.addresses", "127.0.0.1:0,127.0.0.1:0")]);
         assert!(read(Sources { flags: &free, ..Sources::default() }).is_ok());
+    }
+
+    #[test]
+    fn a_setting_that_was_removed_is_named_wherever_it_is_still_set() {
+        let message = "limits.requests_per_connection has been removed: limits.streams_per_connection is now the limit \
+                       for all requests of a connection. Delete it";
+        let found = mistakes(read(Sources {
+            file: Some(File { name: "poke.toml", text: "[limits]\nrequests_per_connection = 200\n[domains.A]\n" }),
+            variables: &pairs(&[("POKE_SERVER_LIMITS_REQUESTS_PER_CONNECTION", "200")]),
+            flags: &pairs(&[("limits.requests-per-connection", "200")]),
+        }));
+        let places = ["poke.toml:2", "POKE_SERVER_LIMITS_REQUESTS_PER_CONNECTION", "--limits.requests-per-connection"];
+        assert_eq!(found, places.map(|place| format!("{place}: {message}")));
     }
 
     #[test]

@@ -26,12 +26,12 @@ pub(super) fn setting<C: Clone + 'static, T: 'static>(
 impl<C> Setting<C> {
     /// `POKE_SERVER_STREAM_MAX_AGE` for `stream.max_age`.
     pub(super) fn variable(&self) -> String {
-        format!("{}{}", super::read::VARIABLE_PREFIX, self.key.replace('.', "_").to_ascii_uppercase())
+        variable(self.key)
     }
 
     /// `stream.max-age` for `stream.max_age`.
     pub(super) fn flag(&self) -> String {
-        self.key.replace('_', "-")
+        flag(self.key)
     }
 
     /// What a value looks like.
@@ -60,6 +60,16 @@ impl<C> Setting<C> {
             format!("{} must be {}{stop}{hint}", self.key, self.form())
         })
     }
+}
+
+/// Returns the name of a setting's environment variable.
+pub(super) fn variable(key: &str) -> String {
+    format!("{}{}", super::read::VARIABLE_PREFIX, key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// Returns the name of a setting's flag, without the dashes before it.
+pub(super) fn flag(key: &str) -> String {
+    key.replace('_', "-")
 }
 
 /// A setting's kind and place, with the type of its value forgotten.

@@ -156,18 +156,17 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Maximum number of open streams; further ones are refused with TOO_MANY_STREAMS. Twice the connections, \
              because most connections have one stream. Streams whose client was asked to move don't count, here and in \
              the other limits of streams."),
-        setting("limits.streams_per_connection", Count(1..=1_000_000), |c| &mut c.stream.max_streams_per_connection,
-            "Streams at once on one connection; one more is refused with TOO_MANY_STREAMS. A client needs one; 100 \
-             leaves room for a proxy that joins clients."),
+        setting("limits.streams_per_connection", Count(2..=1_000_000), |c| &mut c.limits.streams_per_connection,
+            "Maximum number of open HTTP/2 streams on one connection, Subscribes and other calls together. The server \
+             announces it as SETTINGS_MAX_CONCURRENT_STREAMS, so proxies and clients open another connection for the \
+             next stream; streams that exceed it are refused with REFUSED_STREAM. 100 is the least that HTTP/2 \
+             recommends, and what common clients assume before they have received the SETTINGS."),
         setting("limits.streams_per_address", OrOff(Count(1..=100_000_000)), |c| &mut c.stream.max_streams_per_address,
             "Maximum number of open streams from one IPv4 address or IPv6 /64 network; further ones are refused with \
              TOO_MANY_STREAMS. Off for the reasons given at limits.connections_per_address."),
         setting("limits.streams_per_customer", OrOff(Count(1..=100_000_000)), |c| &mut c.stream.max_streams_per_customer,
             "Maximum number of open streams of one customer, as named by the token; further ones are refused with \
              TOO_MANY_STREAMS. 100 is a family with all its devices and tabs. Raise it if a customer is a company."),
-        setting("limits.requests_per_connection", Count(2..=1_000_000), |c| &mut c.limits.requests_per_connection,
-            "Requests at once on one HTTP/2 connection; clients wait with more. Over streams_per_connection, so that \
-             open streams never keep a Publish waiting."),
         setting("limits.idle_frames", Count(10..=1_000_000), |c| &mut c.limits.idle_frames,
             "HTTP/2 frames per second that make no progress (PING, SETTINGS, PRIORITY, RST_STREAM) that a client may \
              send. Beyond it the connection is closed with ENHANCE_YOUR_CALM. 1000 is far more than a client needs whose \
@@ -240,6 +239,23 @@ pub(super) fn file_settings() -> Vec<Setting<Config>> {
         setting("admins", PrincipalList, |c: &mut Config| &mut c.auth.admins,
             "Callers who may administer the server. Nobody by default; the right to publish doesn't include it."),
     ]
+}
+
+/// Settings that earlier versions had, each with what replaces it.
+const REMOVED: &[(&str, &str)] = &[(
+    "limits.requests_per_connection",
+    "limits.streams_per_connection is now the limit for all requests of a connection",
+)];
+
+/// Returns the names of the settings that earlier versions had.
+pub(super) fn removed_settings() -> impl Iterator<Item = &'static str> {
+    REMOVED.iter().map(|&(key, _)| key)
+}
+
+/// Returns the message for a setting that earlier versions had.
+pub(super) fn removal(key: &str) -> Option<String> {
+    let (_, instead) = REMOVED.iter().find(|(removed, _)| *removed == key)?;
+    Some(format!("{key} has been removed: {instead}. Delete it"))
 }
 
 /// The API key of a name, in the section `[keys]`.

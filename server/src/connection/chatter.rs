@@ -13,6 +13,7 @@ const EARNED_BY: usize = 64;
 const DATA: u8 = 0;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
+const ACK: u8 = 1;
 
 /// Counts them as they are read.
 #[derive(Debug)]
@@ -103,7 +104,9 @@ fn is_chatter(kind: u8, flags: u8, length: usize) -> bool {
         // With as much padding as there may be, a frame may still be empty.
         DATA if flags & PADDED != 0 => length <= 256 && flags & END_STREAM == 0,
         DATA => length == 0 && flags & END_STREAM == 0,
-        PRIORITY | RST_STREAM | SETTINGS | PING | GOAWAY => true,
+        // The server has asked for each acknowledgement; another one is an error of the connection.
+        SETTINGS => flags & ACK == 0,
+        PRIORITY | RST_STREAM | PING | GOAWAY => true,
         kind => kind > CONTINUATION,
     }
 }

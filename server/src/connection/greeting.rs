@@ -205,7 +205,7 @@ mod tests {
     /// In what a client speaks that writes these, one after the other; whether it has greeted; and all that is read.
     async fn greeting(writes: &[&[u8]]) -> (Language, bool, Vec<u8>) {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let connection = Arc::new(Connection::new(1, Peer::default()));
+        let connection = Arc::new(Connection::new(1, Peer::default(), Arc::default()));
         let writing = async {
             for bytes in writes {
                 theirs.write_all(bytes).await.unwrap();

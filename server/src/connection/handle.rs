@@ -15,6 +15,7 @@ use super::Peer;
 use crate::{
     auth::PeerIdentity,
     limits::Source,
+    metrics::Metrics,
     stream::{Link, Tally},
 };
 
@@ -28,6 +29,8 @@ pub struct Connection {
     wake: Notify,
     asked_to_retire: AtomicBool,
     asked_to_close: AtomicBool,
+    /// The number of moving streams has changed since the connection's task looked.
+    moving_changed: AtomicBool,
     retired: AtomicBool,
     /// An HTTP/2 preface or a whole request has come.
     greeted: AtomicBool,
@@ -42,10 +45,11 @@ pub struct Connection {
     /// When the last of them ended, in milliseconds after `accepted`.
     idle_since: AtomicU64,
     streams: Tally,
+    metrics: Arc<Metrics>,
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, peer: Peer) -> Self {
+    pub(super) fn new(id: u64, peer: Peer, metrics: Arc<Metrics>) -> Self {
         Self {
             id,
             peer,
@@ -54,6 +58,7 @@ impl Connection {
             wake: Notify::new(),
             asked_to_retire: AtomicBool::new(false),
             asked_to_close: AtomicBool::new(false),
+            moving_changed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
             abusive: AtomicBool::new(false),
@@ -62,6 +67,7 @@ impl Connection {
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             streams: Tally::default(),
+            metrics,
         }
     }
 
@@ -122,8 +128,20 @@ impl Connection {
             if self.asked_to_retire.load(Ordering::Acquire) && !self.is_retired() {
                 return Ask::Retire;
             }
+            if self.moving_changed.swap(false, Ordering::AcqRel) {
+                return Ask::CountMoving;
+            }
             self.wake.notified().await;
         }
+    }
+
+    /// Returns the number of open streams whose clients were asked to move.
+    pub(super) fn moving(&self) -> usize {
+        self.streams.moving()
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(super) fn set_retired(&self) {
@@ -220,6 +238,11 @@ impl Link for Connection {
         &self.streams
     }
 
+    fn moving_changed(&self) {
+        self.moving_changed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
     fn identity(&self) -> Option<&Arc<PeerIdentity>> {
         self.identity()
     }
@@ -236,4 +259,6 @@ impl fmt::Debug for Connection {
 pub(super) enum Ask {
     Retire,
     Close,
+    /// Look at how many streams were asked to move.
+    CountMoving,
 }

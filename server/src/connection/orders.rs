@@ -11,6 +11,8 @@ use crate::{limits::Limits, metrics::ConnectionEnd};
 pub(super) enum Order {
     /// Tell the client that no new request is taken.
     Retire,
+    /// Announce how many streams the client may open: it depends on how many were asked to move.
+    LimitStreams,
     /// Ask the client whether it is there.
     Probe,
     /// End, in this way.
@@ -24,6 +26,7 @@ pub(super) fn orders<'a>(connection: &'a Connection, limits: &'a Limits) -> impl
             ask = connection.asked() => match ask {
                 Ask::Close => Order::End(ConnectionEnd::Cut),
                 Ask::Retire => Order::Retire,
+                Ask::CountMoving => Order::LimitStreams,
             },
             overdue = deadlines.next() => match overdue {
                 Overdue::Greeting => Order::End(ConnectionEnd::Handshake),

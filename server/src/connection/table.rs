@@ -74,7 +74,7 @@ impl Connections {
             return None;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(id, peer));
+        let connection = Arc::new(Connection::new(id, peer, Arc::clone(&self.metrics)));
         open.connections.insert(id, Arc::clone(&connection));
         source.into_iter().for_each(|source| open.by_source.add(source));
         self.metrics.connections_opened.inc();

@@ -23,6 +23,7 @@ use tower::util::BoxCloneSyncService;
 use super::{handle::Ask, *};
 use crate::metrics::{ConnectionEnd, ConnectionRefused};
 
+mod concurrency;
 mod credit;
 mod faults;
 mod linger;
@@ -67,7 +68,7 @@ struct Served {
 impl Served {
     fn start(scripted: &Scripted) -> (Self, DuplexStream) {
         let (ours, theirs) = duplex(64 << 10);
-        let connection = Arc::new(Connection::new(1, Peer::default()));
+        let connection = Arc::new(Connection::new(1, Peer::default(), Arc::default()));
         let service = scripted.service();
         let task = tokio::spawn({
             let connection = Arc::clone(&connection);
@@ -320,7 +321,7 @@ async fn ends_are_told_apart() {
 
 #[tokio::test]
 async fn a_request_for_closing_outdoes_one_for_retiring() {
-    let connection = Connection::new(1, Peer::default());
+    let connection = Connection::new(1, Peer::default(), Arc::default());
     connection.retire();
     connection.close();
     assert_eq!(connection.asked().await, Ask::Close);

@@ -238,7 +238,6 @@ impl Kind {
             Self::TooManyStreams { of } => {
                 let message = match of {
                     StreamLimit::Server => "the server has reached its maximum number of streams",
-                    StreamLimit::Connection => "the connection has reached its maximum number of streams",
                     StreamLimit::Address => "the client's address has reached its maximum number of streams",
                     StreamLimit::Customer => "the customer has reached the maximum number of streams",
                 };

@@ -217,6 +217,7 @@ impl<B: Backplane> Stream<B> {
                 }
                 Duty::Move { window, closes_after, reason } => {
                     self.seat = None;
+                    self.entry.begin_move();
                     self.heartbeat(now);
                     self.queue.push(event::reconnect(window, closes_after, reason));
                 }

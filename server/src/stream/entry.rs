@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{
             AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{Acquire, Relaxed, SeqCst},
+            Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
         },
     },
 };
@@ -32,17 +32,34 @@ pub trait Link: Send + Sync {
     /// The count of its streams.
     fn tally(&self) -> &Tally;
 
+    /// Tells the connection that [`Tally::moving`] has changed. Returns at once.
+    fn moving_changed(&self) {}
+
     /// Who its client is by a certificate.
     fn identity(&self) -> Option<&Arc<PeerIdentity>>;
 }
 
-/// How many streams a connection carries, and how many of them nobody reads.
+/// Counts of a connection's streams.
 #[derive(Debug, Default)]
 pub struct Tally {
     open: AtomicUsize,
     stalled: AtomicUsize,
-    /// Those that weren't asked to move.
-    pub(super) seats: AtomicUsize,
+    moving: AtomicUsize,
+}
+
+impl Tally {
+    /// Returns the number of open streams whose clients were asked to move. Their successors may come on the same
+    /// connection, and must not be refused.
+    #[must_use]
+    pub fn moving(&self) -> usize {
+        self.moving.load(Acquire)
+    }
+
+    /// Sets the number of moving streams, for tests of connections without streams.
+    #[cfg(test)]
+    pub(crate) fn set_moving(&self, count: usize) {
+        self.moving.store(count, SeqCst);
+    }
 }
 
 impl fmt::Debug for Entry {
@@ -69,6 +86,8 @@ pub(crate) struct Entry {
     stalled_at: AtomicU64,
     /// Nobody has read why, either: it goes without a status.
     abandoned: AtomicBool,
+    /// The client was asked to move.
+    is_moving: AtomicBool,
 }
 
 impl Entry {
@@ -86,6 +105,7 @@ impl Entry {
             stuck_since: AtomicU64::new(0),
             stalled_at: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
+            is_moving: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +121,16 @@ impl Entry {
 
     pub(super) fn link(&self) -> Option<&dyn Link> {
         self.link.as_deref()
+    }
+
+    /// Counts the stream among those of its connection that were asked to move. A second call changes nothing.
+    pub(super) fn begin_move(&self) {
+        if let Some(link) = &self.link
+            && !self.is_moving.swap(true, Relaxed)
+        {
+            link.tally().moving.fetch_add(1, AcqRel);
+            link.moving_changed();
+        }
     }
 
     pub(super) fn is_stalled(&self) -> bool {
@@ -208,6 +238,10 @@ impl Entry {
     pub(super) fn leave(&self) {
         if let Some(link) = &self.link {
             link.tally().open.fetch_sub(1, Relaxed);
+            if self.is_moving.load(Relaxed) {
+                link.tally().moving.fetch_sub(1, AcqRel);
+                link.moving_changed();
+            }
             if self.is_stalled() {
                 link.tally().stalled.fetch_sub(1, Relaxed);
             }

@@ -60,8 +60,6 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Streams on this server. Those that were asked to move don't count: who follows must not be refused.
     pub max_streams: usize,
-    /// Streams on one connection.
-    pub max_streams_per_connection: usize,
     /// Streams from one address, or from one network of IPv6.
     pub max_streams_per_address: Option<usize>,
     /// Streams of one customer.
@@ -83,7 +81,6 @@ impl Default for Settings {
             max_interests: 500,
             replay_bytes: 4 << 20,
             max_streams: 100_000,
-            max_streams_per_connection: 100,
             max_streams_per_address: None,
             max_streams_per_customer: Some(100),
         }

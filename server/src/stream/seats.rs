@@ -1,9 +1,7 @@
-//! How many streams there may be: in all, on a connection, of an address, of a customer.
+//! Limits on the number of streams: of the server, of an address, of a customer. That of a connection is HTTP/2's own, see
+//! `connection::http2`.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -19,7 +17,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Seats {
     max: usize,
-    max_per_connection: usize,
     taken: Mutex<Taken>,
 }
 
@@ -34,11 +31,7 @@ impl Seats {
     pub(super) fn new(settings: &Settings) -> Arc<Self> {
         let by_source = Tallies::new(settings.max_streams_per_address);
         let by_customer = Tallies::new(settings.max_streams_per_customer);
-        Arc::new(Self {
-            max: settings.max_streams,
-            max_per_connection: settings.max_streams_per_connection,
-            taken: Mutex::new(Taken { count: 0, by_source, by_customer }),
-        })
+        Arc::new(Self { max: settings.max_streams, taken: Mutex::new(Taken { count: 0, by_source, by_customer }) })
     }
 
     /// Takes a seat for a stream on this connection, and of this customer.
@@ -54,8 +47,6 @@ impl Seats {
         let mut taken = self.taken.lock();
         let refused = if taken.count >= self.max {
             Some(StreamLimit::Server)
-        } else if link.is_some_and(|link| link.tally().seats.load(Relaxed) >= self.max_per_connection) {
-            Some(StreamLimit::Connection)
         } else if source.is_some_and(|source| !taken.by_source.has_room(&source)) {
             Some(StreamLimit::Address)
         } else if customer.is_some_and(|customer| !taken.by_customer.has_room(customer)) {
@@ -69,18 +60,14 @@ impl Seats {
         taken.count += 1;
         source.into_iter().for_each(|source| taken.by_source.add(source));
         customer.into_iter().for_each(|customer| taken.by_customer.add(customer.clone()));
-        drop(taken);
-        if let Some(link) = link {
-            link.tally().seats.fetch_add(1, Relaxed);
-        }
-        Ok(Seat { seats: Arc::clone(self), link: link.cloned(), customer: customer.cloned() })
+        Ok(Seat { seats: Arc::clone(self), source, customer: customer.cloned() })
     }
 }
 
 /// One stream's seat, until it is dropped.
 pub(super) struct Seat {
     seats: Arc<Seats>,
-    link: Option<Arc<dyn Link>>,
+    source: Option<Source>,
     customer: Option<CustomerId>,
 }
 
@@ -88,10 +75,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken.lock();
         taken.count -= 1;
-        if let Some(link) = &self.link {
-            link.tally().seats.fetch_sub(1, Relaxed);
-            link.source().iter().for_each(|source| taken.by_source.remove(source));
-        }
+        self.source.iter().for_each(|source| taken.by_source.remove(source));
         self.customer.iter().for_each(|customer| taken.by_customer.remove(customer));
     }
 }

@@ -11,12 +11,12 @@ use super::{
     incoming::{self, Incoming, Signal},
     state::Action,
 };
-use crate::{Client, clock::Moment, connection::Connection};
+use crate::{Client, clock::Moment, connection::Share};
 
 /// Runs a subscription until it is over.
 pub(super) async fn drive(client: Client, shared: Arc<Shared>) {
     let _over = Over(&shared);
-    let mut calls = Calls { client: &client, incoming: StreamMap::new(), connections: BTreeMap::new() };
+    let mut calls = Calls { client: &client, incoming: StreamMap::new(), shares: BTreeMap::new() };
     loop {
         let Step { actions, deadline, is_reading, is_over } = Step::take(&shared);
         shared.reader.wake();
@@ -62,7 +62,7 @@ impl Step {
 struct Calls<'a> {
     client: &'a Client,
     incoming: StreamMap<CallId, Incoming>,
-    connections: BTreeMap<CallId, Connection>,
+    shares: BTreeMap<CallId, Share>,
 }
 
 impl Calls<'_> {
@@ -70,19 +70,19 @@ impl Calls<'_> {
         match action {
             Action::Open { id, request, stale_token } => {
                 // Only what is open can be asked to move.
-                self.connections.retain(|id, _| self.incoming.contains_key(id));
-                let connection = self.client.connector().current();
-                let channel = connection.channel.clone();
-                self.connections.insert(id, connection);
+                self.shares.retain(|id, _| self.incoming.contains_key(id));
+                let share = self.client.connector().share();
+                let channel = share.connection().channel.clone();
+                self.shares.insert(id, share);
                 self.incoming.insert(id, incoming::open(self.client.clone(), channel, request, stale_token));
             }
             Action::Close(id) => {
                 self.incoming.remove(&id);
-                self.connections.remove(&id);
+                self.shares.remove(&id);
             }
             Action::Retire(id) => {
-                if let Some(connection) = self.connections.get(&id) {
-                    self.client.connector().retire(connection);
+                if let Some(share) = self.shares.get(&id) {
+                    self.client.connector().retire(share.connection());
                 }
             }
         }

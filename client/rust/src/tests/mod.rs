@@ -1,6 +1,7 @@
 //! The promises of `client/README.md`, each against a scripted server on a paused clock.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+mod connections;
 mod endings;
 mod limit;
 mod peer;

@@ -5,6 +5,7 @@
 //! meets a cold connection, and each of these is a miss of the processor's cache. Here all exchanges hand over what they
 //! have, it is put into frames in memory that is warm, and goes out by one write.
 
+mod concurrency;
 mod head;
 mod payload;
 mod session;

@@ -24,13 +24,17 @@ use super::{
         Connection, exchange::Outgoing, gate::Gate, greeting::Watched, life::end_of, orders::Order, request::Inbound,
     },
     INCOMING,
+    concurrency::Concurrency,
     payload::Payload,
     sides::{Receiver, Sender},
     stream::STREAM_WINDOW,
     streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Opened, Part, Streams},
     wire::{FULL, Wire},
 };
-use crate::{limits::Limits, metrics::ConnectionEnd};
+use crate::{
+    limits::Limits,
+    metrics::{ConnectionEnd, RequestRefused},
+};
 
 /// The ping by which a client is asked whether it is there.
 const PROBE: [u8; 8] = *b"poke/1.0";
@@ -50,9 +54,8 @@ pub(super) struct Session<T, D: Outgoing> {
     gate: Arc<Gate>,
     /// It was read as far as it may be before something has been written.
     is_holding_back: bool,
-    /// The client has confirmed the settings.
-    is_agreed: bool,
     farewell: Farewell,
+    concurrency: Concurrency,
     /// The longest frame that the client takes. The codec has it too, where a delivery has no other business.
     max_frame: usize,
     codec: Codec<Wire<T, D>, Bytes>,
@@ -76,7 +79,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     pub(super) fn new(socket: Watched<T>, limits: &Limits, connection: Arc<Connection>, gate: Arc<Gate>) -> Self {
         let mut codec = Codec::new(Wire::new(socket));
         codec.set_max_recv_header_list_size(limits.header_bytes as usize);
-        let streams = Arc::new(Mutex::new(Streams::new(limits.requests_per_connection, Arc::clone(&gate))));
+        let streams = Arc::new(Mutex::new(Streams::new(limits.streams_per_connection, Arc::clone(&gate))));
         let mut session = Self {
             max_frame: codec.max_send_frame_size(),
             codec,
@@ -84,11 +87,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
             connection,
             gate,
             is_holding_back: false,
-            is_agreed: false,
             farewell: Farewell::Unsaid,
+            concurrency: Concurrency::new(limits.streams_per_connection),
         };
         let mut settings = Settings::default();
-        settings.set_max_concurrent_streams(Some(limits.requests_per_connection));
+        settings.set_max_concurrent_streams(Some(limits.streams_per_connection));
         settings.set_initial_window_size(Some(STREAM_WINDOW));
         settings.set_max_header_list_size(Some(limits.header_bytes));
         session.put(settings);
@@ -116,10 +119,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                 }
                 self.connection.set_retired();
             }
+            Order::LimitStreams => self.limit_streams(),
             // That the answer has come is seen where the socket is read.
             Order::Probe => self.put(Ping::new(PROBE)),
         }
         None
+    }
+
+    /// Announces another limit of streams, if one holds now. A client that was told to go opens none.
+    fn limit_streams(&mut self) {
+        if self.farewell == Farewell::Unsaid
+            && let Some(limit) = self.concurrency.announce(self.connection.moving())
+        {
+            self.streams.lock().raise_limit(limit);
+            let mut settings = Settings::default();
+            settings.set_max_concurrent_streams(Some(limit));
+            self.put(settings);
+        }
     }
 
     /// Reads, if there may be something to read, and writes what there is to write. Gives each new request to `begin`, and
@@ -229,9 +245,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     fn receive_settings(&mut self, settings: &Settings) -> Result<(), Fault> {
         if settings.is_ack() {
-            // Ours are sent once.
-            let is_asked = !std::mem::replace(&mut self.is_agreed, true);
-            return if is_asked { Ok(()) } else { Err(Reason::PROTOCOL_ERROR.into()) };
+            let limit = self.concurrency.acknowledge().ok_or(Reason::PROTOCOL_ERROR)?;
+            self.streams.lock().set_limit(limit);
+            self.limit_streams();
+            return Ok(());
         }
         if let Some(size) = settings.header_table_size() {
             // A larger one saves nothing: answers have few fields.
@@ -255,6 +272,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     /// Tells the client what is wrong.
     fn blame(&mut self, fault: Fault) {
+        if matches!(fault, Fault::Stream(_, Reason::REFUSED_STREAM)) {
+            self.connection.metrics().requests_refused.inc(RequestRefused::Streams);
+        }
         let blamed = match fault {
             Fault::Stream(id, reason) => self.streams.lock().punish(id, reason),
             fault => Err(fault),

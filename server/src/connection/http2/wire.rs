@@ -277,7 +277,7 @@ mod tests {
                 SockRef::from(&ours).set_send_buffer_size(1).unwrap();
                 theirs.try_write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
                 let socket = Plain::new(Either::Right(ours));
-                let peer = Arc::new(Connection::new(1, Peer::default()));
+                let peer = Arc::new(Connection::new(1, Peer::default(), Arc::default()));
                 let (_, socket) = greet(socket, &peer, &Limits::default()).await.unwrap();
                 let mut wire = Wire::new(socket);
                 for _ in 0..frames {

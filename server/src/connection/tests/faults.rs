@@ -13,7 +13,7 @@ use super::{
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_on_one_stream_resets_it_and_no_other() {
-    let (_served, socket) = measure(Limits { requests_per_connection: 3, ..Limits::default() });
+    let (_served, socket) = measure(Limits { streams_per_connection: 3, ..Limits::default() });
     let mut raw = Raw::greet(socket, Settings::default()).await;
     raw.ask(1, false).await;
 
@@ -71,7 +71,7 @@ async fn a_fault_of_the_connection_ends_it_with_a_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_streams_reset_for_ever_has_to_go() {
-    let (served, socket) = measure(Limits { requests_per_connection: 1, ..Limits::default() });
+    let (served, socket) = measure(Limits { streams_per_connection: 1, ..Limits::default() });
     let mut raw = Raw::greet(socket, Settings::default()).await;
     raw.ask(1, false).await;
     for n in 1..2000 {
@@ -125,8 +125,10 @@ async fn a_client_that_reads_nothing_and_asks_for_ever_keeps_no_processor_busy()
         }
     }
     let (ours, theirs) = duplex(64 << 10);
-    let (connection, limits) =
-        (Arc::new(Connection::new(1, Peer::default())), Limits { requests_per_connection: 2, ..Limits::default() });
+    let (connection, limits) = (
+        Arc::new(Connection::new(1, Peer::default(), Arc::default())),
+        Limits { streams_per_connection: 2, ..Limits::default() },
+    );
     let http = Http::new(limits);
     let mut served = std::pin::pin!(http.serve(ours, &connection, whole(1 << 20)));
     let woken = Arc::new(Woken::default());
@@ -258,7 +260,7 @@ async fn a_long_request_is_told_that_its_answer_did_not_wait_before_it_needs_cre
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_were_answered_and_do_not_end_make_room_for_others() {
-    let (served, socket) = serve(Limits { requests_per_connection: 3, ..Limits::default() }, whole(10));
+    let (served, socket) = serve(Limits { streams_per_connection: 3, ..Limits::default() }, whole(10));
     let mut raw = Raw::greet(socket, Settings::default()).await;
     let mut dismissed = Vec::new();
     for n in 0..100 {

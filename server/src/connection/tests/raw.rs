@@ -89,12 +89,19 @@ fn head(id: u32, fields: HeaderMap) -> Headers {
 
 /// A connection whose answers say how long the request's body was.
 pub(super) fn measure(limits: Limits) -> (JoinHandle<ConnectionEnd>, DuplexStream) {
+    measure_on(&Arc::new(Connection::new(1, Peer::default(), Arc::default())), limits)
+}
+
+/// The same for a connection that the test has made.
+pub(super) fn measure_on(connection: &Arc<Connection>, limits: Limits) -> (JoinHandle<ConnectionEnd>, DuplexStream) {
     let service = BoxCloneSyncService::new(tower::service_fn(async |request: Request<Inbound>| {
         let body =
             request.into_body().collect().await.map_or_else(|error| error.to_string().into(), |all| all.to_bytes());
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body.len().to_string()))))
     }));
-    serve(limits, service)
+    let (ours, theirs) = duplex(32 << 10);
+    let connection = Arc::clone(connection);
+    (tokio::spawn(async move { Http::new(limits).serve(ours, &connection, service).await }), theirs)
 }
 
 /// A connection whose answers are as long as this.
@@ -119,7 +126,7 @@ pub(super) fn serve(limits: Limits, service: Whole) -> (JoinHandle<ConnectionEnd
 /// A connection over a socket that holds as many bytes.
 pub(super) fn serve_over(bytes: usize, limits: Limits, service: Whole) -> (JoinHandle<ConnectionEnd>, DuplexStream) {
     let (ours, theirs) = duplex(bytes);
-    let connection = Arc::new(Connection::new(1, Peer::default()));
+    let connection = Arc::new(Connection::new(1, Peer::default(), Arc::default()));
     (tokio::spawn(async move { Http::new(limits).serve(ours, &connection, service).await }), theirs)
 }
 

@@ -64,7 +64,7 @@ async fn every_answer_says_who_gave_it_and_when() {
 #[tokio::test(start_paused = true)]
 async fn more_streams_than_have_a_place_of_their_own_all_live() {
     let scripted = Scripted::default();
-    let bodies: Vec<_> = (0..150).map(|_| scripted.body()).collect();
+    let bodies: Vec<_> = (0..100).map(|_| scripted.body()).collect();
     let (_served, client) = Served::start(&scripted);
     let (mut send, _client) = http2(client).await;
     let mut answers = Vec::new();

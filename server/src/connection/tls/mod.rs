@@ -95,7 +95,7 @@ impl Tls {
             biased;
             ask = connection.asked() => return Err(match ask {
                 Ask::Close => ConnectionEnd::Cut,
-                Ask::Retire => ConnectionEnd::Closed,
+                Ask::Retire | Ask::CountMoving => ConnectionEnd::Closed,
             }),
             greeted = timeout_at(deadline, self.handshake(socket, connection, &mut end)) => greeted,
         };

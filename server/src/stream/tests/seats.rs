@@ -38,7 +38,6 @@ fn link(source: u64) -> Arc<dyn Link> {
 async fn each_bound_is_told_from_the_others_and_what_has_left_makes_room() {
     let fixture = fixture(Settings {
         max_streams: 5,
-        max_streams_per_connection: 2,
         max_streams_per_address: Some(3),
         max_streams_per_customer: Some(1),
         ..Settings::default()
@@ -57,14 +56,13 @@ async fn each_bound_is_told_from_the_others_and_what_has_left_makes_room() {
     };
     let [one, two, elsewhere] = [link(1), link(1), link(2)];
     let mut streams = vec![open(&one, None).unwrap(), open(&one, None).unwrap()];
-    assert_eq!(open(&one, None).err(), Some(StreamLimit::Connection));
     streams.push(open(&two, Some("c")).unwrap());
     assert_eq!(open(&two, None).err(), Some(StreamLimit::Address));
     assert_eq!(open(&elsewhere, Some("c")).err(), Some(StreamLimit::Customer));
     streams.push(open(&elsewhere, Some("d")).unwrap());
     streams.push(open(&elsewhere, None).unwrap());
     assert_eq!(open(&link(3), None).err(), Some(StreamLimit::Server));
-    for of in [StreamLimit::Server, StreamLimit::Connection, StreamLimit::Address, StreamLimit::Customer] {
+    for of in [StreamLimit::Server, StreamLimit::Address, StreamLimit::Customer] {
         assert_eq!(fixture.metrics.streams_over_limit.get(of), 1, "{of:?}");
     }
     streams.clear();
@@ -79,7 +77,6 @@ async fn who_was_asked_to_move_counts_against_no_limit() {
         max_age: Duration::from_secs(100),
         max_age_jitter: 0.0,
         max_streams: 1,
-        max_streams_per_connection: 1,
         max_streams_per_address: Some(1),
         max_streams_per_customer: Some(1),
         ..Settings::default()
@@ -92,12 +89,15 @@ async fn who_was_asked_to_move_counts_against_no_limit() {
     };
     let mut old = open().unwrap();
     assert!(open().is_none());
+    assert_eq!(link.tally().moving(), 0);
     while !matches!(old.next().await.unwrap(), Event::Reconnect(_)) {}
+    assert_eq!(link.tally().moving(), 1, "its successor may come on the same connection");
     let mut new = open().expect("its successor").live(1).await;
     assert!(open().is_none(), "and no other");
     fixture.publish("a", "x").await;
     assert_eq!((old.poke().await.1, new.poke().await.1), ("x".into(), "x".into()));
     drop(old);
+    assert_eq!(link.tally().moving(), 0);
     assert!(open().is_none(), "what has left twice left one seat");
     drop(new);
     assert!(open().is_some());

@@ -127,6 +127,16 @@ impl<D: Outgoing> Streams<D> {
         find(&mut self.open, id)
     }
 
+    /// Sets how many there may be at once.
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit as usize;
+    }
+
+    /// Lets there be as many at once, if that is more than before.
+    pub(super) fn raise_limit(&mut self, limit: u32) {
+        self.limit = self.limit.max(limit as usize);
+    }
+
     /// Whether every request has been answered and nothing is left to be said of any.
     pub(super) fn is_empty(&self) -> bool {
         self.open.len() == self.answered && self.notes.is_empty()
