@@ -54,6 +54,8 @@ pub(crate) enum Via {
     Server,
     /// A network with faults.
     Proxy,
+    /// A UNIX socket of the server, without a network.
+    Socket,
     /// There is a script in place of the server.
     Peer,
     /// Nobody listens there.

@@ -1,6 +1,10 @@
 //! What is around a client: the server, the network to it, or a scripted peer.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use poke_tests::{
     Config, Data, Proxy, Publisher, Server, eventually,
@@ -23,6 +27,8 @@ pub(crate) struct World {
     server: Option<Server>,
     /// Those that have been replaced, and still leave.
     leaving: Vec<Server>,
+    /// The path of its UNIX socket, if the case has one.
+    socket: Option<PathBuf>,
     proxy: Option<Proxy>,
     peer: Option<Peer>,
     publisher: Option<Publisher>,
@@ -34,7 +40,12 @@ impl World {
     /// Starts what the case needs.
     pub(crate) async fn start(case: &Case) -> Self {
         let issuer = case.server.issuer.then(|| Issuer::new("app"));
+        let socket = (case.via == Via::Socket).then(new_socket);
         let config = config(&case.server, issuer.as_ref());
+        let config = match &socket {
+            Some(path) => config.listen(format_args!("127.0.0.1:0,unix:{}", path.display())),
+            None => config,
+        };
         let (mut server, mut proxy, mut peer) = (None, None, None);
         if case.via == Via::Peer {
             peer = Some(Peer::start(case.peer.clone()).await);
@@ -46,7 +57,7 @@ impl World {
             server = Some(started);
         }
         let (leaving, publisher, traffic, last_number) = (Vec::new(), None, None, None);
-        Self { config, issuer, server, leaving, proxy, peer, publisher, traffic, last_number }
+        Self { config, issuer, server, leaving, socket, proxy, peer, publisher, traffic, last_number }
     }
 
     /// Where a client connects.
@@ -54,6 +65,7 @@ impl World {
         match via {
             Via::Server => self.server().url(),
             Via::Proxy => self.proxy.as_ref().expect("the case has a proxy").url(),
+            Via::Socket => format!("unix:{}", self.socket.as_ref().expect("the case has a socket").display()),
             Via::Peer => self.peer().url(),
             // The port that nobody may listen on without being asked to.
             Via::Nowhere => "http://127.0.0.1:1".into(),
@@ -192,6 +204,13 @@ impl World {
         })
         .await;
     }
+}
+
+/// A path for a socket that no other cell uses.
+fn new_socket() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("poke-interop-{}-{}.sock", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(name)
 }
 
 /// Publishes 0, 1, 2... until told to stop, and gives the last.

@@ -35,3 +35,4 @@ mod slow_reader;
 mod tls;
 mod tls_certificates;
 mod tls_life;
+mod unix;

@@ -82,8 +82,16 @@ impl Server {
     /// # Panics
     /// When it doesn't.
     pub async fn start_in_development() -> Self {
+        Self::start_in_development_on("127.0.0.1:0").await
+    }
+
+    /// As [`Server::start_in_development`], on these addresses, of which one is TCP.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    pub async fn start_in_development_on(addresses: &str) -> Self {
         let mut command = Command::new(binary("poke-server"));
-        command.stdin(Stdio::null()).args(Config::without_domains().addresses());
+        command.stdin(Stdio::null()).args(Config::without_domains().listen(addresses).addresses());
         Self::spawn(command, new_folder()).await
     }
 

@@ -24,6 +24,11 @@ def said(text: str) -> dict:
         return {"message": text.strip()[:300], **code}
 
 
+def socket(url: str) -> str | None:
+    """The path of a UNIX socket."""
+    return url.removeprefix("unix:") if url.startswith("unix:") else None
+
+
 class Printing:
     """A tool that prints messages in JSON, and the error in JSON to standard error."""
 
@@ -64,7 +69,9 @@ class Grpcurl(Printing):
         options = [option for header in headers for option in ("-H", header)]
         if deadline:
             options += ["-max-time", str(deadline / 1000)]
-        target = [url.removeprefix("http://"), f"poke.v1.PokeService/{method}"]
+        path = socket(url)
+        options += ["-unix"] if path else []
+        target = [path or url.removeprefix("http://"), f"poke.v1.PokeService/{method}"]
         schema = ["-import-path", "proto", "-proto", "poke/v1/poke.proto"]
         return [self.program, "-plaintext", "-format-error", *schema, *options, "-d", "@", *target]
 
@@ -80,6 +87,8 @@ class BufCurl(Printing):
         # Without a timeout of its own buf ends a call after two minutes.
         else:
             options += ["--timeout", "0s"]
+        if path := socket(url):
+            options, url = [*options, "--unix-socket", path], "http://localhost"
         protocol = ["--protocol", "grpc", "--http2-prior-knowledge"]
         target = f"{url}/poke.v1.PokeService/{method}"
         return [self.program, "curl", "--schema", "proto", *protocol, *options, "--data", "@-", target]
@@ -102,6 +111,8 @@ class Curl:
         options = [option for header in [f"content-type: {kind}", *headers] for option in ("-H", header)]
         if deadline:
             options += ["--max-time", str(deadline / 1000)]
+        if path := socket(url):
+            options, url = [*options, "--unix-socket", path], "http://localhost"
         target = f"{url}/poke.v1.PokeService/{method}"
         return [self.program, "--silent", "--show-error", "--no-buffer", *options, "--data-binary", "@-", target]
 

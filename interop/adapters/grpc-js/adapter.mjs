@@ -46,7 +46,7 @@ async function handle(command) {
   const subscription = subscriptions.get(command.subscription);
   switch (command.command) {
     case "open": {
-      const stub = new PokeService(new URL(command.url).host, credentials.createInsecure());
+      const stub = new PokeService(command.url.replace(/^http:\/\//, ""), credentials.createInsecure());
       const metadata = new Metadata();
       if (command.tokens) metadata.set("authorization", `Bearer ${command.tokens[0]}`);
       clients.set(command.client, { stub, metadata, deadline: command.deadlineMs });

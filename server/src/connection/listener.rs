@@ -140,6 +140,11 @@ impl Peer {
         self.0.and_then(Source::of)
     }
 
+    /// Returns true if it is connected by a UNIX socket.
+    pub(super) fn is_unix(self) -> bool {
+        self.0.is_none()
+    }
+
     /// As if it had come over TCP from there.
     #[cfg(test)]
     pub(super) fn at(address: &str) -> Self {

@@ -3,11 +3,14 @@
 use h2::frame::Pseudo;
 use http::{HeaderMap, Method, Request, Version, header, uri};
 
-/// The request of these fields (RFC 9113, section 8.3.1).
+/// Returns the request of these fields (RFC 9113, section 8.3.1).
+///
+/// On a UNIX socket, where the path of the socket has said already whom the client calls, an `:authority` that isn't one is
+/// left out: gRPC's clients send the path, percent-encoded or not, or nothing.
 ///
 /// # Errors
 /// What is wrong with it. What is wrong with a field by itself has been found where it was read.
-pub(super) fn request(pseudo: Pseudo, fields: HeaderMap) -> Result<Request<()>, &'static str> {
+pub(super) fn request(pseudo: Pseudo, fields: HeaderMap, is_unix: bool) -> Result<Request<()>, &'static str> {
     let method = pseudo.method.ok_or("it has no method")?;
     if pseudo.status.is_some() {
         return Err("it has a status");
@@ -17,7 +20,11 @@ pub(super) fn request(pseudo: Pseudo, fields: HeaderMap) -> Result<Request<()>, 
     }
     let mut parts = uri::Parts::default();
     if let Some(authority) = pseudo.authority {
-        parts.authority = Some(authority.parse().map_err(|_| "its authority can't be read")?);
+        match authority.parse() {
+            Ok(authority) => parts.authority = Some(authority),
+            Err(_) if is_unix => {}
+            Err(_) => return Err("its authority can't be read"),
+        }
     }
     if method == Method::CONNECT {
         if pseudo.scheme.is_some() || pseudo.path.is_some() {

@@ -79,7 +79,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     pub(super) fn new(socket: Watched<T>, limits: &Limits, connection: Arc<Connection>, gate: Arc<Gate>) -> Self {
         let mut codec = Codec::new(Wire::new(socket));
         codec.set_max_recv_header_list_size(limits.header_bytes as usize);
-        let streams = Arc::new(Mutex::new(Streams::new(limits.streams_per_connection, Arc::clone(&gate))));
+        let is_unix = connection.peer().is_unix();
+        let streams = Streams::new(limits.streams_per_connection, is_unix, Arc::clone(&gate));
+        let streams = Arc::new(Mutex::new(streams));
         let mut session = Self {
             max_frame: codec.max_send_frame_size(),
             codec,

@@ -99,11 +99,13 @@ pub(super) struct Streams<D> {
     room: usize,
     read: usize,
     gate: Arc<Gate>,
+    /// They come over a UNIX socket.
+    is_unix: bool,
 }
 
 impl<D: Outgoing> Streams<D> {
-    /// None yet, and `limit` at most. News of them wake the connection at `gate`.
-    pub(super) fn new(limit: u32, gate: Arc<Gate>) -> Self {
+    /// None yet, and `limit` at most. News of them wake the connection at `gate`. `is_unix` if that is a UNIX socket.
+    pub(super) fn new(limit: u32, is_unix: bool, gate: Arc<Gate>) -> Self {
         Self {
             open: SmallVec::new(),
             queue: VecDeque::new(),
@@ -120,6 +122,7 @@ impl<D: Outgoing> Streams<D> {
             room: CONNECTION_WINDOW as usize,
             read: 0,
             gate,
+            is_unix,
         }
     }
 

@@ -55,7 +55,7 @@ impl<D: Outgoing> Streams<D> {
             return Err(malformed("its body is missing"));
         }
         let inbox = if is_whole { None } else { Some(Box::new(Inbox::new(length))) };
-        let request = if is_over_size { None } else { Some(request(pseudo, fields).map_err(malformed)?) };
+        let request = if is_over_size { None } else { Some(request(pseudo, fields, self.is_unix).map_err(malformed)?) };
         self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
         if request.is_none() {
             self.refuse_head(id);
