@@ -17,6 +17,10 @@ pub use self::{
 /// Open files beside connections: listeners, the log, the runtime's own, and a margin for what is being accepted.
 const OTHER_FILES: u64 = 64;
 
+/// Memory that header fields take while they are read, as a multiple of their size: once as they came, and in a map, of
+/// which the smallest field takes 144 bytes and counts as 33.
+const HEADER_MEMORY: usize = 6;
+
 /// Bounds on connections and on what they hold; `stream::Settings` has those on streams. Their reasons are in the table of settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -32,8 +36,12 @@ pub struct Limits {
     /// ones, DATA that is empty or may be for its padding. As many more are taken as the server has written times 64
     /// bytes.
     pub idle_frames: u32,
-    /// Bytes of a request's header fields.
+    /// Maximum size of a request's header fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: a request that exceeds it is
+    /// refused.
     pub header_bytes: u32,
+    /// Size of header fields beyond which not the request alone is refused, but its HTTP/2 connection closed: header
+    /// compression ties all requests of a connection together, so what is only refused has to be read to its end.
+    pub refused_header_bytes: u32,
     /// Bytes of all requests that are being read, over all connections. Who comes when they are taken is told to retry.
     pub request_bytes: usize,
     /// Bytes that the process may have in memory before it refuses what is new.
@@ -53,6 +61,20 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Returns the size of header fields beyond which an HTTP/2 connection is closed.
+    #[must_use]
+    pub fn largest_header(&self) -> u32 {
+        self.header_bytes.max(self.refused_header_bytes)
+    }
+
+    /// Returns the number of requests whose header fields may be under way in several frames at once, over all
+    /// connections: as many as take [`request_bytes`](Self::request_bytes) of memory.
+    #[must_use]
+    pub fn partial_headers(&self) -> i64 {
+        let count = self.request_bytes / (HEADER_MEMORY * self.largest_header() as usize);
+        i64::try_from(count.max(1)).unwrap_or(i64::MAX)
+    }
+
     /// How long a peer that should answer may say nothing before it counts as dead.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -68,6 +90,7 @@ impl Default for Limits {
             streams_per_connection: 100,
             idle_frames: 1000,
             header_bytes: 16 << 10,
+            refused_header_bytes: 256 << 10,
             request_bytes: 64 << 20,
             memory: Bound::Auto,
             handshake_timeout: Duration::from_secs(10),

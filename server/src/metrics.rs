@@ -109,6 +109,8 @@ metrics! {
     connections_opened: Counter,
     /// Connections closed right after they were accepted, by reason.
     connections_refused: By<ConnectionRefused>,
+    /// HTTP/2 requests whose header fields have come in part, in the first of several frames.
+    partial_headers: Gauge,
     /// HTTP/2 requests refused before they reached a method, by the limit exceeded.
     requests_refused: By<RequestRefused>,
     /// Connections closed, by reason.
@@ -345,6 +347,8 @@ labels! {
     RequestRefused, "limit" {
         /// `limits.streams_per_connection` (REFUSED_STREAM).
         Streams = "streams_per_connection",
+        /// `limits.header_bytes` (RESOURCE_EXHAUSTED or HTTP status 431).
+        HeaderBytes = "header_bytes",
     }
 }
 
@@ -363,7 +367,8 @@ labels! {
         Lost = "lost",
         /// The peer broke the protocol.
         Protocol = "protocol",
-        /// It sent more frames without progress than `limits.idle_frames` allows.
+        /// It sent more frames without progress than `limits.idle_frames` allows, or header fields that are larger than
+        /// `limits.refused_header_bytes`, come too slowly, or find no memory.
         Abuse = "abuse",
         /// The server closed it: its streams were stalled, or a drain reached its deadline.
         Cut = "cut",

@@ -69,7 +69,11 @@ async fn an_error_says_what_is_wrong_and_dumps_nothing() {
 
         let too_large = said(&poke_with(&server.url(), &[command, &["--token", &large]].concat()).await);
         assert_eq!(too_large.0, Some(3));
-        assert!(too_large.1.contains("headers are too large") && too_large.1.contains("17,000"), "{too_large:?}");
+        assert!(
+            too_large.1.contains("the header fields of a request are at most 16384 bytes")
+                && too_large.1.contains("17,000"),
+            "{too_large:?}"
+        );
 
         for url in ["http://127.0.0.1:99999", "http://ann:secret@127.0.0.1:1", "http://127.0.0.1:1/path"] {
             let refused = said(&poke_with(url, command).await);

@@ -1,8 +1,8 @@
 //! Bad input of every field and shape gets the documented code, details and message; other streams never notice.
 
 use poke_tests::{
-    Config, Server, Stream, interest, latest, new_pokes, refusal, request, text,
-    v1::{Audience, EndInterestRequest, Interest, Outcome, PublishRequest},
+    Config, Publisher, Server, Stream, interest, latest, new_pokes, refusal, request, text,
+    v1::{Audience, EndInterestRequest, Interest, Outcome, PublishRequest, poke_service_client::PokeServiceClient},
 };
 use tonic::Code;
 
@@ -215,6 +215,27 @@ async fn on_a_connection_that_has_all_its_streams_the_next_one_waits_and_is_not_
     let metrics = server.metrics().await;
     assert_eq!(metrics.sum("poke_requests_refused_total"), 0.0, "a client that keeps to SETTINGS is refused nothing");
     assert_eq!(metrics.sum("poke_subscribe_refused_total"), 0.0);
+}
+
+#[tokio::test]
+async fn one_request_with_too_large_headers_harms_no_other_on_its_connection() {
+    let server = Server::start(Config::new()).await;
+    let channel = server.channel().await;
+    let mut stream = Stream::open(&mut PokeServiceClient::new(channel.clone()), [new_pokes(interest("x"))]).await;
+    stream.live(Outcome::Fresh).await;
+    let mut publisher = Publisher::new(channel);
+    for kib in [17, 40, 70, 200] {
+        let mut large = tonic::Request::new(request(&interest("x"), Some(text("too large"))));
+        large.metadata_mut().insert("x-large", "v".repeat(kib << 10).parse().unwrap());
+        let status = publisher.send(large).await.expect_err("too large");
+        let refused = refusal(&status);
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "HEADERS_TOO_LARGE"), "{kib}");
+        publisher.poke(&interest("x"), &kib.to_string()).await;
+        assert_eq!(stream.data(1).await, [kib.to_string()]);
+    }
+    let metrics = server.metrics().await;
+    assert_eq!(metrics.sum_where("poke_requests_refused_total", "header_bytes"), 4.0);
+    assert_eq!(metrics.sum("poke_connections_opened_total"), 1.0);
 }
 
 #[tokio::test]

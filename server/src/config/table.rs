@@ -172,10 +172,17 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              send. Beyond it the connection is closed with ENHANCE_YOUR_CALM. 1000 is far more than a client needs whose \
              streams are quiet; data that the server sends raises the allowance."),
         setting("limits.header_bytes", Count(8192..=1 << 20), |c| &mut c.limits.header_bytes,
-            "Bytes of a request's header fields. 16 KiB holds large tokens and a proxy's additions."),
+            "Maximum size of a request's header fields; a larger request is refused, in gRPC with RESOURCE_EXHAUSTED and \
+             else with HTTP status 431. 16 KiB holds large tokens and a proxy's additions."),
+        setting("limits.refused_header_bytes", Count(8192..=4 << 20), |c| &mut c.limits.refused_header_bytes,
+            "Size of header fields up to which a request over limits.header_bytes is refused alone. Beyond it the whole \
+             HTTP/2 connection is closed with ENHANCE_YOUR_CALM, and with it the other requests on it. 256 KiB is four \
+             times what Envoy lets through by default, and eight times what nginx does, so no client behind such a \
+             proxy can close the connection that it shares."),
         setting("limits.request_bytes", Bytes(4 * MIB..=TIB), |c| &mut c.limits.request_bytes,
             "Maximum number of bytes of requests being read, over all connections; beyond it calls are refused with \
-             OVERLOADED. 64MiB hold 64 of the largest requests, or 20,000 of usual size."),
+             OVERLOADED. 64MiB hold 64 of the largest requests, or 20,000 of usual size. Header fields that come in \
+             several frames, because they are large, may take as much again."),
         setting("limits.memory", MemoryBound(Bytes(MIB..=TIB)), |c| &mut c.limits.memory,
             "Resident memory of the process above which every new call and connection is refused; new streams are \
              refused from 15/16 of it on. This keeps the operating system from killing the process and all its streams. \

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 use h2::frame::HEADER_LEN;
 
+use super::{abuse::Abuse, header_block::HeaderBlock};
+use crate::limits::Limits;
+
 /// What a client earns one such frame by: many ping as often as something comes, to learn how fast their network is.
 const EARNED_BY: usize = 64;
 
@@ -33,12 +36,13 @@ pub(super) struct Chatter {
     payload: usize,
     /// The lengths of DATA frames with padding that haven't been asked for.
     padded: VecDeque<usize>,
+    header_block: HeaderBlock,
 }
 
 impl Chatter {
-    pub(super) fn new(limit: u32) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            limit,
+            limit: limits.idle_frames,
             second: 0,
             count: 0,
             earned: 0,
@@ -47,6 +51,7 @@ impl Chatter {
             have: 0,
             payload: 0,
             padded: VecDeque::new(),
+            header_block: HeaderBlock::new(limits.largest_header()),
         }
     }
 
@@ -60,8 +65,13 @@ impl Chatter {
         self.earned = self.earned.saturating_add(u32::try_from(bytes / EARNED_BY).unwrap_or(u32::MAX));
     }
 
-    /// Takes what was read next, this many milliseconds after the connection began. Says whether it was too much.
-    pub(super) fn hear(&mut self, mut bytes: &[u8], at: u64) -> bool {
+    /// Returns true if a request's header fields have come in part.
+    pub(super) fn has_partial_header(&self) -> bool {
+        self.header_block.is_partial()
+    }
+
+    /// Takes what was read next, this many milliseconds after the connection began. Returns what it was too much of.
+    pub(super) fn hear(&mut self, mut bytes: &[u8], at: u64) -> Option<Abuse> {
         let second = at / 1000;
         if second != self.second {
             self.earned_before = if second == self.second + 1 { self.earned } else { 0 };
@@ -72,7 +82,8 @@ impl Chatter {
             self.payload -= skipped;
             bytes = &bytes[skipped..];
             if bytes.is_empty() {
-                return self.count > self.limit.saturating_add(self.earned).saturating_add(self.earned_before);
+                let limit = self.limit.saturating_add(self.earned).saturating_add(self.earned_before);
+                return (self.count > limit).then_some(Abuse::IdleFrames);
             }
             let taken = (HEADER_LEN - self.have).min(bytes.len());
             self.header[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
@@ -81,7 +92,11 @@ impl Chatter {
             if self.have == HEADER_LEN {
                 self.have = 0;
                 let [a, b, c, kind, flags, ..] = self.header;
-                self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
+                let length = u32::from_be_bytes([0, a, b, c]);
+                self.payload = length as usize;
+                if self.header_block.add(kind, flags, length) {
+                    return Some(Abuse::HeaderBytes);
+                }
                 self.count += u32::from(is_chatter(kind, flags, self.payload));
                 if kind == DATA && flags & PADDED != 0 {
                     self.padded.push_back(self.payload);
@@ -115,6 +130,10 @@ fn is_chatter(kind: u8, flags: u8, length: usize) -> bool {
 mod tests {
     use super::*;
 
+    fn with_limit(idle_frames: u32) -> Chatter {
+        Chatter::new(&Limits { idle_frames, ..Limits::default() })
+    }
+
     fn frame(kind: u8, length: u8) -> Vec<u8> {
         [vec![0, 0, length, kind, 0, 0, 0, 0, 0], vec![6; usize::from(length)]].concat()
     }
@@ -124,38 +143,38 @@ mod tests {
         let said: Vec<u8> =
             [frame(6, 8), frame(0, 200), frame(4, 0), frame(1, 30), frame(0x55, 3), frame(3, 4)].concat();
         for cut in 1..said.len() {
-            let mut chatter = Chatter::new(3);
+            let mut chatter = with_limit(3);
             let parts: Vec<_> = said.chunks(cut).collect();
             let (last, first) = parts.split_last().expect("something is said");
-            assert!(!first.iter().any(|part| chatter.hear(part, 0) && chatter.count < 4), "{cut}");
-            assert!(chatter.hear(last, 0), "{cut}");
+            assert!(!first.iter().any(|part| chatter.hear(part, 0).is_some() && chatter.count < 4), "{cut}");
+            assert_eq!(chatter.hear(last, 0), Some(Abuse::IdleFrames), "{cut}");
             assert_eq!(chatter.count, 4, "{cut}");
         }
     }
 
     #[test]
     fn it_is_too_much_only_within_a_second_and_without_answers() {
-        let mut chatter = Chatter::new(10);
+        let mut chatter = with_limit(10);
         let ten = frame(6, 8).repeat(10);
         for second in 0..100 {
-            assert!(!chatter.hear(&ten, second * 1000));
+            assert_eq!(chatter.hear(&ten, second * 1000), None);
         }
-        assert!(chatter.hear(&frame(6, 8), 99_999));
+        assert!(chatter.hear(&frame(6, 8), 99_999).is_some());
 
         // Who is told much may ping as often as it likes; the answers to pings don't pay for them.
-        let mut chatter = Chatter::new(10);
+        let mut chatter = with_limit(10);
         for _ in 0..1000 {
             chatter.earn(700);
-            assert!(!chatter.hear(&ten, 0));
+            assert_eq!(chatter.hear(&ten, 0), None);
         }
         // Nobody saves up.
         chatter.earn(1 << 20);
-        assert!(!chatter.hear(&ten.repeat(2), 1000));
-        assert!(chatter.hear(&ten.repeat(2), 3000));
-        let mut chatter = Chatter::new(10);
+        assert_eq!(chatter.hear(&ten.repeat(2), 1000), None);
+        assert!(chatter.hear(&ten.repeat(2), 3000).is_some());
+        let mut chatter = with_limit(10);
         let too_much = (0..1000).find(|_| {
             chatter.earn(17);
-            chatter.hear(&frame(6, 8), 0)
+            chatter.hear(&frame(6, 8), 0).is_some()
         });
         assert!(too_much.is_some());
     }

@@ -7,12 +7,13 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
-use super::{Connection, chatter::Chatter, linger::Linger};
+use super::{Connection, abuse::Abuse, chatter::Chatter, linger::Linger};
 use crate::limits::Limits;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -23,6 +24,9 @@ const SETTINGS_HEADER: usize = 9;
 
 /// What is joined to be written at once: most pokes, and not the copy of a large one.
 const JOINED_BYTES: usize = 8 << 10;
+
+/// How long a client is read that was told why its connection is closed.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// What is joined, for as long as it takes to write it.
@@ -69,10 +73,11 @@ where
         Language::Http2 => Bytes::new(),
         Language::Http1 => Bytes::copy_from_slice(&said[..length]),
     };
-    let (connection, chatter) = (Arc::clone(connection), Chatter::new(limits.idle_frames));
+    let (connection, chatter) = (Arc::clone(connection), Chatter::new(limits));
     // What a request leaves unread has the time to come that one on its way to a retired connection has.
     let linger = (language == Language::Http1).then(|| Box::new(Linger::new(limits.handshake_timeout)));
-    Ok((language, Watched { socket, connection, said, linger, heard: 0, chatter }))
+    let partial_headers = limits.partial_headers();
+    Ok((language, Watched { socket, connection, said, language, linger, heard: 0, chatter, partial_headers }))
 }
 
 /// Passes everything through, and what a client of HTTP/1.1 said at first again. Tells the connection once an HTTP/2
@@ -85,17 +90,21 @@ pub(super) struct Watched<T> {
     connection: Arc<Connection>,
     /// What was read before it was known who is there.
     said: Bytes,
-    /// How one of HTTP/1.1 closes. `None` for HTTP/2, which tells its client by GOAWAY what was the last.
+    language: Language,
+    /// How one of HTTP/1.1 closes. `None` for HTTP/2, which tells its client by GOAWAY what was the last, unless that would be
+    /// lost by a reset.
     linger: Option<Box<Linger>>,
     /// What came after the preface, up to the length of what has to.
     heard: usize,
     chatter: Chatter,
+    /// How many header blocks may have come in part, over all connections.
+    partial_headers: i64,
 }
 
 impl<T> Watched<T> {
     /// This has come.
     fn hear(&mut self, bytes: &[u8]) {
-        if self.linger.is_some() {
+        if self.language == Language::Http1 {
             if !bytes.is_empty() {
                 self.connection.owe();
             }
@@ -105,10 +114,35 @@ impl<T> Watched<T> {
                 self.connection.greet();
             }
             let at = self.connection.hear();
-            if self.chatter.hear(bytes, at) {
-                self.connection.accuse();
+            let had_partial = self.chatter.has_partial_header();
+            if let Some(abuse) = self.chatter.hear(bytes, at) {
+                self.connection.accuse(abuse);
+            }
+            match (had_partial, self.chatter.has_partial_header()) {
+                (false, true) => self.begin_partial_header(at),
+                (true, false) => self.end_partial_header(),
+                _ => {}
             }
         }
+    }
+
+    /// Counts a header block that has come in part among those of all connections.
+    fn begin_partial_header(&mut self, at: u64) {
+        if self.connection.metrics().partial_headers.inc() >= self.partial_headers {
+            self.connection.accuse(Abuse::HeaderMemory);
+        }
+        self.connection.set_header_since(Some(at));
+    }
+
+    fn end_partial_header(&mut self) {
+        self.connection.metrics().partial_headers.dec();
+        self.connection.set_header_since(None);
+    }
+
+    /// Reads for a moment what the client still sends, once the last word has been written: if the socket were closed with
+    /// something unread, a reset would take that word back.
+    pub(super) fn linger(&mut self) {
+        self.linger.get_or_insert_with(|| Box::new(Linger::new(LAST_WORD)));
     }
 
     /// See `Exchange::warm`.
@@ -183,14 +217,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { socket, connection, linger, .. } = &mut *self;
+        let Self { socket, connection, linger, language, .. } = &mut *self;
         let Some(linger) = linger else { return Pin::new(socket).poll_shutdown(cx) };
         if !linger.has_begun() {
             // It has had an answer: its deadline is another one from here.
             connection.greet();
             ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
         }
-        linger.poll(Pin::new(socket), connection.owes(), cx).map(Ok)
+        let owes = *language == Language::Http2 || connection.owes();
+        linger.poll(Pin::new(socket), owes, cx).map(Ok)
+    }
+}
+
+impl<T> Drop for Watched<T> {
+    fn drop(&mut self) {
+        if self.chatter.has_partial_header() {
+            self.end_partial_header();
+        }
     }
 }
 

@@ -4,14 +4,14 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::Peer;
+use super::{Peer, abuse::Abuse};
 use crate::{
     auth::PeerIdentity,
     limits::Source,
@@ -34,8 +34,10 @@ pub struct Connection {
     retired: AtomicBool,
     /// An HTTP/2 preface or a whole request has come.
     greeted: AtomicBool,
-    /// It has sent too much that moves nothing.
-    abusive: AtomicBool,
+    /// The number of the [`Abuse`] for which it is closed; 0 if there is none.
+    abuse: AtomicU8,
+    /// When header fields began that have come in part, in milliseconds after `accepted`; 0 if there are none.
+    header_since: AtomicU64,
     /// Something has come from an HTTP/1.1 client since its last request was read to the end.
     owes: AtomicBool,
     /// When something last came from an HTTP/2 client, in milliseconds after `accepted`; 0 for one of HTTP/1.1.
@@ -61,7 +63,8 @@ impl Connection {
             moving_changed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
-            abusive: AtomicBool::new(false),
+            abuse: AtomicU8::new(0),
+            header_since: AtomicU64::new(0),
             owes: AtomicBool::new(false),
             heard: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
@@ -159,13 +162,30 @@ impl Connection {
         at
     }
 
-    /// The client sends too much that moves nothing.
-    pub(super) fn accuse(&self) {
-        self.abusive.store(true, Ordering::Relaxed);
+    /// Notes that the client has sent too much. The first cause stays.
+    pub(super) fn accuse(&self, abuse: Abuse) {
+        let _ = self.abuse.compare_exchange(0, abuse as u8, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Returns what the client has sent too much of.
+    pub(super) fn abuse(&self) -> Option<Abuse> {
+        Abuse::of(self.abuse.load(Ordering::Relaxed))
     }
 
     pub(super) fn is_abusive(&self) -> bool {
-        self.abusive.load(Ordering::Relaxed)
+        self.abuse.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes when the header fields began that have come in part, in milliseconds from the connection's beginning. `None` if
+    /// none have any more.
+    pub(super) fn set_header_since(&self, at: Option<u64>) {
+        self.header_since.store(at.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Returns when the header fields began that have come in part.
+    pub(super) fn header_since(&self) -> Option<Instant> {
+        let since = self.header_since.load(Ordering::Relaxed);
+        (since > 0).then(|| self.accepted + Duration::from_millis(since))
     }
 
     /// Something came from an HTTP/1.1 client.

@@ -3,12 +3,14 @@
 //! tonic's server can neither send GOAWAY on one connection, nor end a drain, nor limit connections; so the accept loop
 //! is our own. HTTP/2 is our own too, on the h2 crate's frames; HTTP/1.1 is hyper's.
 
+mod abuse;
 mod chatter;
 mod exchange;
 mod exchanges;
 mod gate;
 mod greeting;
 mod handle;
+mod header_block;
 mod http2;
 mod life;
 mod linger;
@@ -19,6 +21,7 @@ mod plain;
 mod request;
 mod table;
 pub mod tls;
+mod too_large;
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ pub(super) fn orders<'a>(connection: &'a Connection, limits: &'a Limits) -> impl
                 Overdue::Greeting => Order::End(ConnectionEnd::Handshake),
                 Overdue::Word => Order::Probe,
                 Overdue::Silence => Order::End(ConnectionEnd::Lost),
+                Overdue::Header => Order::End(ConnectionEnd::Abuse),
                 Overdue::Request => Order::Retire,
                 Overdue::Goodbye => Order::End(ConnectionEnd::Idle),
             },
@@ -49,6 +50,8 @@ enum Overdue {
     Word,
     /// Nothing came from it at all, not even the answer.
     Silence,
+    /// Header fields have come in part, and the rest didn't follow in time.
+    Header,
     /// No request was open for too long.
     Request,
     /// The client didn't leave when it was told that its idle connection ends.
@@ -95,6 +98,10 @@ impl<'a> Deadlines<'a> {
         if silence.is_some_and(|at| at <= now) {
             return Some(Overdue::Silence);
         }
+        let header = self.connection.header_since().map(|since| since + self.limits.request_timeout);
+        if header.is_some_and(|at| at <= now) {
+            return Some(Overdue::Header);
+        }
         // An answer would have been heard: once asked, there is nothing to do but to wait for it.
         let word = heard.filter(|_| heard != self.probed).map(|heard| heard + self.limits.keepalive_interval);
         if word.is_some_and(|at| at <= now) {
@@ -116,7 +123,7 @@ impl<'a> Deadlines<'a> {
             Some(goodbye) if goodbye > now => (None, goodbye),
             Some(_) => return Some(Overdue::Goodbye),
         };
-        self.at = [word, silence].into_iter().flatten().fold(next, Instant::min);
+        self.at = [word, silence, header].into_iter().flatten().fold(next, Instant::min);
         overdue
     }
 }

@@ -26,6 +26,7 @@ use crate::metrics::{ConnectionEnd, ConnectionRefused};
 mod concurrency;
 mod credit;
 mod faults;
+mod headers;
 mod linger;
 mod raw;
 mod streams;

@@ -75,6 +75,11 @@ pub enum Kind {
         /// The most bytes that it may have.
         limit: usize,
     },
+    /// A request with too many bytes of header fields.
+    HeadersTooLarge {
+        /// The most bytes that they may have.
+        limit: usize,
+    },
     /// Too much was published in too short a time.
     RateLimited {
         /// Which rate was exceeded.
@@ -223,6 +228,11 @@ impl Kind {
                 "REQUEST_TOO_LARGE",
                 format!("a SubscribeRequest is at most {limit} bytes"),
             ),
+            Self::HeadersTooLarge { limit } => Row::final_(
+                ResourceExhausted,
+                "HEADERS_TOO_LARGE",
+                format!("the header fields of a request are at most {limit} bytes"),
+            ),
             Self::RateLimited { whose, limit, wait } => Row {
                 code: ResourceExhausted,
                 reason: "RATE_LIMITED",
@@ -268,7 +278,7 @@ impl Kind {
             Self::PokeTooLarge { size, limit } | Self::RequestTooLarge { size, limit } => {
                 vec![("size", size), ("limit", limit)]
             }
-            Self::TooManyInterests { limit } => vec![("limit", limit)],
+            Self::TooManyInterests { limit } | Self::HeadersTooLarge { limit } => vec![("limit", limit)],
             Self::RateLimited { limit, .. } => vec![("limit", limit as usize)],
             _ => Vec::new(),
         }
@@ -276,7 +286,7 @@ impl Kind {
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 35] = [
+    pub(super) const ALL: [Self; 36] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -302,6 +312,7 @@ impl Kind {
         Self::InterestEnded,
         Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
         Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
+        Self::HeadersTooLarge { limit: usize::MAX },
         Self::RateLimited { whose: Whose::Publisher, limit: u32::MAX, wait: SOON },
         Self::TooManyStreams { of: StreamLimit::Customer },
         Self::Overloaded,

@@ -24,6 +24,13 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Returns the data, without the trailers.
+    pub(crate) fn into_data(self) -> Option<Bytes> {
+        self.data
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;

@@ -73,6 +73,11 @@ impl Protocol {
         }
     }
 
+    /// Returns true if these are the headers of a request in gRPC, not in gRPC-Web, whatever its messages are encoded in.
+    pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+        matches!(Self::of_content(headers), Ok(Self::Grpc) | Err(Unspoken::Codec(Self::Grpc)))
+    }
+
     fn of_content(headers: &HeaderMap) -> Result<Self, Unspoken> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -146,12 +146,19 @@ async fn who_compresses_otherwise_is_told_what_is_spoken() {
 }
 
 #[tokio::test]
-async fn more_headers_than_allowed_are_refused_by_their_name_in_http() {
+async fn more_headers_than_allowed_are_refused_in_the_callers_protocol() {
     let server = Server::start(Config::new()).await;
     let large = "v".repeat(8000);
-    for (count, expected) in [(1, "200 0"), (3, "431 -")] {
-        let mut headers = vec![("content-type", "application/grpc")];
+    let (grpc, web) = ("application/grpc", "application/grpc-web");
+    for (content_type, count, expected) in
+        [(grpc, 1, "200 0"), (grpc, 3, "200 8"), (web, 1, "200 -"), (web, 3, "431 -")]
+    {
+        let mut headers = vec![("content-type", content_type)];
         headers.extend(["x-a", "x-b", "x-c"].into_iter().take(count).map(|name| (name, large.as_str())));
-        assert_eq!(answer(&server, Method::POST, PUBLISH, &headers, message(0)).await, expected, "{count}");
+        assert_eq!(
+            answer(&server, Method::POST, PUBLISH, &headers, message(0)).await,
+            expected,
+            "{content_type} {count}"
+        );
     }
 }

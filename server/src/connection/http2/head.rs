@@ -46,6 +46,19 @@ pub(super) fn request(pseudo: Pseudo, fields: HeaderMap, is_unix: bool) -> Resul
     Ok(request)
 }
 
+/// Returns the size of a header list (RFC 9113, section 6.5.2).
+pub(super) fn head_size(pseudo: &Pseudo, fields: &HeaderMap) -> usize {
+    const FIELD: usize = 32;
+    let texts = [
+        pseudo.method.as_ref().map(|method| (":method", method.as_str())),
+        pseudo.scheme.as_ref().map(|scheme| (":scheme", &**scheme)),
+        pseudo.authority.as_ref().map(|authority| (":authority", &**authority)),
+        pseudo.path.as_ref().map(|path| (":path", &**path)),
+    ];
+    let pseudo: usize = texts.iter().flatten().map(|(name, value)| name.len() + value.len() + FIELD).sum();
+    pseudo + fields.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum::<usize>()
+}
+
 /// How long the client says that the body is.
 ///
 /// # Errors

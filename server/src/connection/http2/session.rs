@@ -21,14 +21,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     super::{
-        Connection, exchange::Outgoing, gate::Gate, greeting::Watched, life::end_of, orders::Order, request::Inbound,
+        Connection, abuse::Abuse, exchange::Outgoing, gate::Gate, greeting::Watched, life::end_of, orders::Order,
+        request::Inbound,
     },
     INCOMING,
     concurrency::Concurrency,
     payload::Payload,
     sides::{Receiver, Sender},
     stream::STREAM_WINDOW,
-    streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Opened, Part, Streams},
+    streams::{CONNECTION_WINDOW, FIRST_WINDOW, Fault, Note, Opened, Part, Received, Streams},
     wire::{FULL, Wire},
 };
 use crate::{
@@ -78,9 +79,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     /// Tells the client the limits.
     pub(super) fn new(socket: Watched<T>, limits: &Limits, connection: Arc<Connection>, gate: Arc<Gate>) -> Self {
         let mut codec = Codec::new(Wire::new(socket));
-        codec.set_max_recv_header_list_size(limits.header_bytes as usize);
+        codec.set_max_recv_header_list_size(limits.largest_header() as usize);
         let is_unix = connection.peer().is_unix();
-        let streams = Streams::new(limits.streams_per_connection, is_unix, Arc::clone(&gate));
+        let streams = Streams::new(limits, is_unix, Arc::clone(&gate));
         let streams = Arc::new(Mutex::new(streams));
         let mut session = Self {
             max_frame: codec.max_send_frame_size(),
@@ -165,8 +166,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
         let mut begun = 0;
         self.is_holding_back = false;
         loop {
-            if self.connection.is_abusive() {
-                self.part(Reason::ENHANCE_YOUR_CALM, Bytes::new(), ConnectionEnd::Abuse);
+            if let Some(abuse) = self.connection.abuse() {
+                let text = Bytes::from_static(abuse.debug_data());
+                self.part(Reason::ENHANCE_YOUR_CALM, text, ConnectionEnd::Abuse);
+                if abuse != Abuse::IdleFrames {
+                    self.codec.get_mut().linger();
+                }
             }
             if self.is_over() {
                 return;
@@ -209,7 +214,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
     /// Takes a frame. Answers a request that begins with it, on its stream.
     fn receive(&mut self, frame: Frame) -> Result<Option<Opened>, Fault> {
         match frame {
-            Frame::Headers(headers) => return self.streams.lock().receive_headers(headers),
+            Frame::Headers(headers) => {
+                let received = self.streams.lock().receive_headers(headers)?;
+                return Ok(match received {
+                    Some(Received::Request(opened)) => Some(opened),
+                    Some(Received::TooLarge) => {
+                        self.connection.metrics().requests_refused.inc(RequestRefused::HeaderBytes);
+                        None
+                    }
+                    None => None,
+                });
+            }
             Frame::Data(data) => {
                 let length = if data.is_padded() { self.codec.get_mut().next_padded() } else { None };
                 self.streams.lock().receive_data(&data, length.unwrap_or(data.payload().len()))?;
@@ -274,6 +289,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
 
     /// Tells the client what is wrong.
     fn blame(&mut self, fault: Fault) {
+        // The codec ends a connection so for header fields alone: of too many frames, or far too large once unpacked.
+        if matches!(fault, Fault::Connection(Reason::ENHANCE_YOUR_CALM, _)) {
+            self.codec.get_mut().linger();
+        }
         if matches!(fault, Fault::Stream(_, Reason::REFUSED_STREAM)) {
             self.connection.metrics().requests_refused.inc(RequestRefused::Streams);
         }

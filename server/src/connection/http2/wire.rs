@@ -201,6 +201,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Wire<T, D> {
         if payload.is_done() { self.payload.take() } else { None }
     }
 
+    /// See [`Watched::linger`].
+    pub(super) fn linger(&mut self) {
+        self.socket.linger();
+    }
+
     /// Says that nothing more comes.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)

@@ -105,7 +105,9 @@ impl Server {
         let url = &self.url;
         match error.kind() {
             ErrorKind::Config | ErrorKind::Data => Failure::usage(with_cause(error)),
-            ErrorKind::Refused if error.http_status() == Some(431) => self.token_too_large(error),
+            ErrorKind::Refused if error.http_status() == Some(431) || error.reason() == Some("HEADERS_TOO_LARGE") => {
+                self.token_too_large(error)
+            }
             ErrorKind::Refused => refused(error),
             ErrorKind::Protocol if error.http_status().is_some() => not_poke(url, error),
             ErrorKind::Unavailable if error.http_status().is_some() => {

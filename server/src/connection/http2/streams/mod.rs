@@ -17,6 +17,7 @@ use super::{
     super::{exchange::Outgoing, gate::Gate},
     stream::Stream,
 };
+use crate::limits::Limits;
 
 /// What a client may send on all streams before the server has read it.
 pub(super) const CONNECTION_WINDOW: u32 = 1 << 20;
@@ -54,6 +55,13 @@ pub(super) enum Part<D> {
 
 /// A request on its stream, and how long its client says that the body is.
 pub(super) type Opened = (u32, Request<Option<u64>>);
+
+/// What a head that has come is.
+pub(super) enum Received {
+    Request(Opened),
+    /// A request that has been refused, because its header fields are too large.
+    TooLarge,
+}
 
 /// What is wrong with what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,13 +107,15 @@ pub(super) struct Streams<D> {
     room: usize,
     read: usize,
     gate: Arc<Gate>,
+    /// Maximum size of a request's header fields.
+    header_limit: usize,
     /// They come over a UNIX socket.
     is_unix: bool,
 }
 
 impl<D: Outgoing> Streams<D> {
-    /// None yet, and `limit` at most. News of them wake the connection at `gate`. `is_unix` if that is a UNIX socket.
-    pub(super) fn new(limit: u32, is_unix: bool, gate: Arc<Gate>) -> Self {
+    /// None yet. News of them wake the connection at `gate`. `is_unix` if that is a UNIX socket.
+    pub(super) fn new(limits: &Limits, is_unix: bool, gate: Arc<Gate>) -> Self {
         Self {
             open: SmallVec::new(),
             queue: VecDeque::new(),
@@ -114,7 +124,8 @@ impl<D: Outgoing> Streams<D> {
             reset: VecDeque::new(),
             answered: 0,
             faults: 0,
-            limit: limit as usize,
+            limit: limits.streams_per_connection as usize,
+            header_limit: limits.header_bytes as usize,
             last: 0,
             bound: u32::from(StreamId::MAX),
             credit: FIRST_WINDOW.into(),

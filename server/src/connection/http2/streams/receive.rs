@@ -7,27 +7,32 @@ use h2::{
     Reason,
     frame::{Data, Headers, Pseudo},
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response};
 
 use super::{
     super::{
-        super::exchange::Outgoing,
+        super::{exchange::Outgoing, too_large},
         OUTGOING,
-        head::{content_length, request},
+        head::{content_length, head_size, request},
         stream::{Inbox, Misfit, Stream},
     },
-    CONNECTION_WINDOW, Fault, Note, Opened, Streams, find,
+    CONNECTION_WINDOW, Fault, Note, Received, Streams, find,
 };
+use crate::wire;
 
 impl<D: Outgoing> Streams<D> {
-    /// Takes a request's head, or its trailers. Answers a request that is new.
-    pub(in crate::connection::http2) fn receive_headers(&mut self, headers: Headers) -> Result<Option<Opened>, Fault> {
+    /// Takes a request's head, or its trailers. Returns a request that is new, and answers one whose head is too large.
+    pub(in crate::connection::http2) fn receive_headers(
+        &mut self,
+        headers: Headers,
+    ) -> Result<Option<Received>, Fault> {
         let id = u32::from(headers.stream_id());
         if id > self.bound {
             return Ok(None);
         }
+        let limit = self.header_limit;
         if let Some(stream) = self.get(id) {
-            receive_trailers(id, stream, headers)?;
+            receive_trailers(id, stream, headers, limit)?;
             self.settle(id);
             return Ok(None);
         }
@@ -55,21 +60,32 @@ impl<D: Outgoing> Streams<D> {
             return Err(malformed("its body is missing"));
         }
         let inbox = if is_whole { None } else { Some(Box::new(Inbox::new(length))) };
-        let request = if is_over_size { None } else { Some(request(pseudo, fields, self.is_unix).map_err(malformed)?) };
+        let is_too_large = is_over_size || head_size(&pseudo, &fields) > limit;
+        let request = match is_too_large {
+            true => Err(too_large::answer(pseudo.method.as_ref(), &fields, limit)),
+            false => Ok(request(pseudo, fields, self.is_unix).map_err(malformed)?),
+        };
         self.open.push((id, Box::new(Stream::new(self.first_credit, inbox))));
-        if request.is_none() {
-            self.refuse_head(id);
-        }
-        Ok(request.map(|request| (id, request.map(|()| length))))
+        Ok(Some(match request {
+            Ok(request) => Received::Request((id, request.map(|()| length))),
+            Err(answer) => {
+                self.answer(id, answer);
+                Received::TooLarge
+            }
+        }))
     }
 
-    /// A head is larger than it may be (RFC 6585, section 5).
-    fn refuse_head(&mut self, id: u32) {
-        let status = Pseudo::response(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        let mut head = Headers::new(id.into(), status, HeaderMap::new());
-        head.set_end_stream();
+    /// Sends a whole answer.
+    fn answer(&mut self, id: u32, answer: Response<wire::Body>) {
+        let (parts, body) = answer.into_parts();
+        let mut head = Headers::new(id.into(), Pseudo::response(parts.status), parts.headers);
+        let data = body.into_data();
+        if data.is_none() {
+            head.set_end_stream();
+        }
         self.send(id, |stream| {
             stream.head = Some(Box::new(head));
+            stream.chunk = data.map(Into::into);
             stream.ends = true;
         });
     }
@@ -202,11 +218,11 @@ impl<D: Outgoing> Streams<D> {
     }
 }
 
-fn receive_trailers<D>(id: u32, stream: &mut Stream<D>, headers: Headers) -> Result<(), Fault> {
+fn receive_trailers<D>(id: u32, stream: &mut Stream<D>, headers: Headers, limit: usize) -> Result<(), Fault> {
     let Some(inbox) = &mut stream.request else { return Err(Fault::Stream(id, Reason::STREAM_CLOSED)) };
     let is_last = headers.is_end_stream() && !headers.is_over_size();
     let (pseudo, fields) = headers.into_parts();
-    if !is_last || pseudo != Default::default() {
+    if !is_last || pseudo != Default::default() || head_size(&pseudo, &fields) > limit {
         return Err(Fault::Stream(id, Reason::PROTOCOL_ERROR));
     }
     let reader = inbox.end(Some(fields)).map_err(|misfit| misfit.of(id))?;

@@ -1,0 +1,29 @@
+//! Why a connection is closed with ENHANCE_YOUR_CALM.
+
+/// What a client has sent too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Abuse {
+    /// Frames that make no progress, more than `limits.idle_frames` allows.
+    IdleFrames = 1,
+    /// Header fields of one request, more than `limits.refused_header_bytes` allows.
+    HeaderBytes,
+    /// Header fields that come in several frames, on so many connections at once that there is no memory for more.
+    HeaderMemory,
+}
+
+impl Abuse {
+    /// Returns the cause that has this number.
+    pub(super) fn of(number: u8) -> Option<Self> {
+        [Self::IdleFrames, Self::HeaderBytes, Self::HeaderMemory].into_iter().find(|abuse| *abuse as u8 == number)
+    }
+
+    /// Returns what GOAWAY says about it.
+    pub(super) fn debug_data(self) -> &'static [u8] {
+        match self {
+            Self::IdleFrames => b"too many frames that make no progress",
+            Self::HeaderBytes => b"the header fields of a request are far too large",
+            Self::HeaderMemory => b"too many requests with large header fields at once",
+        }
+    }
+}
