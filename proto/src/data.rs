@@ -53,12 +53,16 @@ pub enum DataError {
     /// Not JSON (RFC 8259).
     #[error("not valid JSON")]
     NotJson,
-    /// An integer literal without an exact double: rounding it would change an id in silence.
+    /// A whole number without an exact double: rounding it would change an id in silence. Written as a double, such as
+    /// `1e23`, it counts as exact if the double has each of its digits.
     #[error("an integer that a double can't hold exactly: send it as a string")]
     InexactInteger,
     /// A number out of the range of doubles, an infinity or NaN.
     #[error("a number that isn't a finite double")]
     NotFinite,
+    /// A number other than zero of which a double keeps nothing.
+    #[error("a number so close to zero that a double can't hold it")]
+    Underflow,
     /// More than [`MAX_DATA_DEPTH`].
     #[error("more than {MAX_DATA_DEPTH} nested arrays and objects")]
     TooDeep,

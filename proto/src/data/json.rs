@@ -16,20 +16,19 @@ use super::{
 /// Integers from here on may have been rounded to the nearest double.
 const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0; // 2^53
 
-/// An integer from here on reaches a visitor as a double, which doesn't say how it was written.
-const FIRST_WIDE: f64 = 9_223_372_036_854_775_808.0; // 2^63
-
 /// A literal of so few characters is below 2^53.
 const SURELY_EXACT: usize = 15;
 
 /// The tree that `text` stands for, in one pass that ends at the first thing that can't be accepted.
 pub(super) fn parse<'a>(text: &'a str, budget: &mut Budget) -> Result<Tree<'a>, DataError> {
-    let mut reading = Reading { budget, refused: None, wide: false };
+    let mut reading = Reading { budget, refused: None, is_doubtful: false };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let item = Item { reading: &mut reading, depth: Depth::default() };
     match item.deserialize(&mut deserializer).and_then(|tree| deserializer.end().map(|()| tree)) {
-        // Only the literal shows whether a wide number was written as an integer.
-        Ok(tree) if reading.wide => literals(text).try_for_each(|literal| number(literal).map(drop)).map(|()| tree),
+        // Only the literal shows whether a double is what was written.
+        Ok(tree) if reading.is_doubtful => {
+            literals(text).try_for_each(|literal| number(literal).map(drop)).map(|()| tree)
+        }
         Ok(tree) => Ok(tree),
         Err(_) => Err(reading.refused.unwrap_or_else(|| diagnose(text))),
     }
@@ -85,8 +84,8 @@ struct Reading<'b> {
     budget: &'b mut Budget,
     /// Why it is read no further: serde_json has no room for it in its error.
     refused: Option<DataError>,
-    /// There was a number that may have been a wide integer.
-    wide: bool,
+    /// There was a double that may stand for another number.
+    is_doubtful: bool,
 }
 
 impl Reading<'_> {
@@ -143,7 +142,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Tree<'de>, E> {
-        self.reading.wide |= number.abs() >= FIRST_WIDE;
+        self.reading.is_doubtful |= number == 0.0 || number.abs() >= FIRST_INEXACT;
         self.reading.accept_number(number, true)
     }
 
@@ -185,14 +184,63 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The double that a literal stands for. One that was written as an integer must be that integer.
+/// The double that a literal stands for. It must be the number that was written, if that is whole, and not zero unless that
+/// was written.
 fn number(literal: &str) -> Result<f64, DataError> {
     let number: f64 = literal.parse().map_err(|_| DataError::NotJson)?;
     let written_as_integer = !literal.contains(['.', 'e', 'E']);
     if written_as_integer && literal.len() > SURELY_EXACT && format!("{number:.0}") != literal {
         return Err(DataError::InexactInteger);
     }
-    if number.is_finite() { Ok(number) } else { Err(DataError::NotFinite) }
+    if !number.is_finite() {
+        return Err(DataError::NotFinite);
+    }
+    let decimal = Decimal::of(literal);
+    if number == 0.0 && !decimal.digits.is_empty() {
+        return Err(DataError::Underflow);
+    }
+    if !written_as_integer && number.abs() >= FIRST_INEXACT && !decimal.is_kept_by(number.abs()) {
+        return Err(DataError::InexactInteger);
+    }
+    Ok(number)
+}
+
+/// Significant decimal digits by which every double can be told from all others.
+const DOUBLE_DIGITS: usize = 17;
+
+/// A number as it is written, without its sign: `digits`, and behind them `zeros`, which are places behind the point if
+/// there are less than none.
+struct Decimal {
+    /// Without zeros in front and behind.
+    digits: String,
+    zeros: i64,
+}
+
+impl Decimal {
+    fn of(literal: &str) -> Self {
+        let unsigned = literal.strip_prefix('-').unwrap_or(literal);
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = format!("{whole}{fraction}");
+        let digits = all.trim_end_matches('0');
+        // An exponent out of range has made zero or infinity of the number, whatever is in front of it.
+        let exponent: i64 = exponent.parse().unwrap_or(0);
+        let zeros = exponent.saturating_add((all.len() - digits.len()) as i64 - fraction.len() as i64);
+        Self { digits: digits.trim_start_matches('0').to_owned(), zeros }
+    }
+
+    /// Returns true if `number`, a double that it was read as, says as much: if it has a fraction, always; if it is whole,
+    /// when both are equal, or equal in each digit that was written, as in `1e23`, which is how programs write a double.
+    fn is_kept_by(&self, number: f64) -> bool {
+        let Ok(zeros) = usize::try_from(self.zeros) else { return true };
+        let count = self.digits.len();
+        if count <= DOUBLE_DIGITS {
+            let rounded = format!("{number:.*e}", count.saturating_sub(1));
+            let mantissa = rounded.split('e').next().unwrap_or_default();
+            return mantissa.chars().filter(|digit| *digit != '.').eq(self.digits.chars());
+        }
+        format!("{number:.0}") == format!("{}{}", self.digits, "0".repeat(zeros))
+    }
 }
 
 /// The tree of a value that serde_json has parsed, or a program has made.

@@ -95,9 +95,71 @@ fn an_integer_is_exact_or_refused() {
     }
     assert_eq!(Data::from_value(&json!(u64::MAX)), Err(DataError::InexactInteger));
     assert_eq!(Data::from_value(&json!(1_u64 << 63)).unwrap().to_value().unwrap(), json!(9223372036854775808.0));
-    // Whoever writes a fraction or an exponent speaks of a double.
-    assert_eq!(Data::from_json("9007199254740993.0").unwrap(), Data::from_json("9007199254740992").unwrap());
+    // The same however it is written.
+    for inexact in [
+        "9007199254740993.0",
+        "-9007199254740993.0",
+        "9.007199254740993e15",
+        "9007199254740993e0",
+        "900719925474099300E-2",
+        "123456789012345678.0",
+        "1.00000000000000000001e25",
+        "18446744073709551615.000",
+    ] {
+        assert_eq!(Data::from_json(inexact), Err(DataError::InexactInteger), "{inexact}");
+        assert_eq!(
+            Data::from_json(&format!("{{\"id\":[0.5,{inexact}]}}")),
+            Err(DataError::InexactInteger),
+            "{inexact}"
+        );
+    }
+    for exact in [
+        "9007199254740992.0",
+        "9007199254740994.0",
+        "9.007199254740992e15",
+        "1208925819614629174706176.0",
+        // As programs write a double: by its shortest form, or by 17 digits.
+        "1e23",
+        "1E+300",
+        "9.9999999999999992e+22",
+        "1.7976931348623157e308",
+        // With a fraction it is no id.
+        "9007199254740992.5",
+        "123456789.123456789123456789",
+    ] {
+        let number = Data::from_json(exact).map(|data| data.to_value().unwrap().as_f64().unwrap());
+        assert_eq!(number, Ok(exact.parse::<f64>().unwrap()), "{exact}");
+    }
     assert!(DataError::InexactInteger.to_string().contains("as a string"));
+}
+
+#[test]
+fn only_zero_is_zero() {
+    for zero in ["0", "-0", "0.0", "-0.000", "0e5", "0.0e-400", "0e999999999999999999999"] {
+        assert_eq!(Data::from_json(zero).unwrap().to_value().unwrap().as_f64(), Some(0.0), "{zero}");
+    }
+    let long = format!("0.{}1", "0".repeat(400));
+    for tiny in ["1e-400", "-1e-400", "2.4e-324", "0.5E-323999", "1e-99999999999999999999", &long] {
+        assert_eq!(Data::from_json(tiny), Err(DataError::Underflow), "{tiny}");
+        assert_eq!(Data::from_json(&format!("[0.0,{{\"x\":{tiny}}}]")), Err(DataError::Underflow), "{tiny}");
+    }
+    // The smallest doubles are numbers as any other, though not with all digits.
+    for small in ["5e-324", "2.5e-324", "2.2250738585072014e-308", "1.5e-320"] {
+        assert_eq!(Data::from_json(small).unwrap().to_value().unwrap().as_f64(), small.parse().ok(), "{small}");
+    }
+}
+
+#[test]
+fn every_double_may_be_sent_as_it_is_printed() {
+    let mut runner = proptest::test_runner::TestRunner::default();
+    runner
+        .run(&proptest::num::f64::NORMAL, |number| {
+            for text in [format!("{number:e}"), format!("{number:.16e}"), serde_json::to_string(&number).unwrap()] {
+                prop_assert_eq!(Data::from_json(&text).map(|data| data.to_value().unwrap().as_f64()), Ok(Some(number)));
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]

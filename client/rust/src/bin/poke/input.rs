@@ -188,7 +188,13 @@ mod tests {
 
     #[test]
     fn an_integer_that_a_double_cannot_hold_is_refused() {
-        for text in ["9007199254740993", "12345678901234567890", r#"{"id":[9007199254740993]}"#] {
+        for text in [
+            "9007199254740993",
+            "9007199254740993.0",
+            "12345678901234567890",
+            r#"{"id":[9007199254740993]}"#,
+            r#"{"id":[9.007199254740993e15]}"#,
+        ] {
             for reading in [AUTO, JSON] {
                 let refused = reading.parse(text).unwrap_err();
                 assert!(refused.contains("integer") && refused.contains("string"), "{refused}");
@@ -197,6 +203,8 @@ mod tests {
         }
         assert_eq!(json(AUTO, "9007199254740991"), "9007199254740991");
         AUTO.parse("1e999").unwrap_err();
+        let refused = AUTO.parse("[1e-400]").unwrap_err();
+        assert!(refused.contains("close to zero") && refused.contains("--string"), "{refused}");
     }
 
     #[test]
