@@ -147,13 +147,25 @@ impl Protocol {
         }
     }
 
-    /// Whether compressed messages of a request are gzip. The alternative is that there are none.
+    /// Returns true if the compressed messages of a request are gzip, and false if there are none.
+    ///
+    /// Names of encodings are case-insensitive, and `x-gzip` is another name of gzip (RFC 9110, section 8.4.1). Of a list
+    /// that applies several encodings only one may do anything.
     fn has_gzip(self, headers: &HeaderMap) -> Result<bool, Error> {
-        match headers.get(self.encoding_header()).map(http::HeaderValue::as_bytes) {
-            None | Some(b"identity" | b"") => Ok(false),
-            Some(b"gzip") => Ok(true),
-            Some(_) => Err(Kind::UnknownMethod.into()),
+        let mut has_gzip = false;
+        for value in headers.get_all(self.encoding_header()) {
+            for name in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                let is = |encoding: &str| name.eq_ignore_ascii_case(encoding.as_bytes());
+                if is("identity") || is("") {
+                    continue;
+                }
+                if has_gzip || !(is("gzip") || is("x-gzip")) {
+                    return Err(Kind::UnknownMethod.into());
+                }
+                has_gzip = true;
+            }
         }
+        Ok(has_gzip)
     }
 
     /// Bytes of a body whose message is as large as it may be.

@@ -187,6 +187,19 @@ async fn encodings_are_gzip_identity_or_unknown() {
         let gzip = headers(&[(protocol.encoding_header(), "gzip")]);
         assert_eq!(refused(protocol, &gzip, wrapped(protocol, 1, b"not gzip")).await, Kind::InvalidRequest);
     }
+    let (name, zipped) = ("content-encoding", gzip(&plain(Protocol::ConnectJson)));
+    for spelled in [&["GZIP"][..], &["Gzip"], &["x-gzip"], &[" gzip "], &["identity, gzip"], &["identity", "gzip"]] {
+        let encodings = headers(&spelled.iter().map(|value| (name, *value)).collect::<Vec<_>>());
+        let request = read(Protocol::ConnectJson, &encodings, zipped.clone().into()).await;
+        assert_eq!(request.unwrap(), publish(), "{spelled:?}");
+    }
+    let identity = headers(&[(name, "Identity")]);
+    let request = read(Protocol::ConnectJson, &identity, plain(Protocol::ConnectJson).into()).await;
+    assert_eq!(request.unwrap(), publish());
+    for unknown in [&["gzip, gzip"][..], &["gzip", "br"], &["gzip;q=1"], &["g zip"]] {
+        let encodings = headers(&unknown.iter().map(|value| (name, *value)).collect::<Vec<_>>());
+        assert_eq!(refused(Protocol::ConnectJson, &encodings, zipped.clone().into()).await, Kind::UnknownMethod);
+    }
     let undeclared = wrapped(Protocol::Grpc, 1, &gzip(&plain(Protocol::Grpc)));
     assert_eq!(refused(Protocol::Grpc, &HeaderMap::new(), undeclared).await, Kind::InvalidRequest);
     let mut trailing = gzip(&plain(Protocol::Grpc));
