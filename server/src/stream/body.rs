@@ -12,7 +12,7 @@ use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use smallvec::SmallVec;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Opening, Streams, Want,
@@ -63,6 +63,8 @@ pub struct Stream<B: Backplane> {
     /// then: a poke doesn't look at all the times.
     due: Instant,
     life: Life,
+    /// Runs out at the caller's deadline, if there is one. The clock of all streams would be up to a tick late.
+    deadline: Option<Pin<Box<Sleep>>>,
     key: (usize, usize),
     pub(super) caller: Caller,
     /// Until it is asked to move.
@@ -96,6 +98,7 @@ impl<B: Backplane> Stream<B> {
             turn: 0,
             queue,
             life,
+            deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             verdict: None,
             trailers: None,
             finished: false,
@@ -348,6 +351,12 @@ impl<B: Backplane> Body for Stream<B> {
         }
         this.warm();
         this.entry.signal.register(cx.waker());
+        if let Some(deadline) = &mut this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            this.deadline = None;
+            this.entry.raise_alarm();
+        }
         if this.entry.is_abandoned() {
             this.finished = true;
             // The stream is reset with this, and what the connection holds of it is dropped.

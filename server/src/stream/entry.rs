@@ -114,6 +114,11 @@ impl Entry {
         self.signal.words() * 64 - 1
     }
 
+    /// Has the stream look at its times.
+    pub(super) fn raise_alarm(&self) {
+        self.signal.raise(self.alarm());
+    }
+
     /// Whether the clock has raised that bit. Lowers it.
     pub(super) fn take_alarm(&self) -> bool {
         self.signal.take(self.signal.words() - 1, 1 << 63) != 0
@@ -189,7 +194,7 @@ impl Entry {
     /// The clock's look at a stream.
     pub(super) fn tick(&self, now: u64, stall_timeout: u64) -> Look {
         if self.due.load(Relaxed) <= now {
-            self.signal.raise(self.alarm());
+            self.raise_alarm();
         }
         if self.is_stalled() {
             // A client that reads again in time still sees why its stream has ended.

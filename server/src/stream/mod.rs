@@ -1,9 +1,9 @@
 //! One client's Subscribe, from welcome to end.
 //!
 //! A stream is the body of its response: the connection polls it when it was woken and its last chunk is on its way, and
-//! it reads its cursors then. It has no task, no timer and no queue of pokes. One clock ([`Streams::run`]) looks at all streams every
-//! tick and wakes the ones for which a time has come: a heartbeat, their age, a deadline; it also finds those that
-//! nobody reads.
+//! it reads its cursors then. It has no task, no queue of pokes, and a timer only if its caller has set a deadline. One
+//! clock ([`Streams::run`]) looks at all streams every tick and wakes the ones for which another time has come: a
+//! heartbeat, their age, the end of their token; it also finds those that nobody reads.
 
 mod body;
 mod chunk;

@@ -403,11 +403,15 @@ async fn a_drain_moves_everyone_and_then_ends_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callers_deadline_ends_its_stream() {
+async fn a_callers_deadline_ends_its_stream_when_it_passes() {
     let fixture = fixture(Settings::default());
-    let deadline = Some(Instant::now() + Duration::from_secs(3));
-    let mut reader = fixture.open_on(None, [new("a")], deadline).live(1).await;
-    assert_eq!(reader.status().await, "4");
+    for millis in [30, 1_510, 3_001] {
+        let (began, deadline) = (Instant::now(), Duration::from_millis(millis));
+        let mut reader = fixture.open_on(None, [new("a")], Some(began + deadline)).live(1).await;
+        assert_eq!(reader.status().await, "4");
+        let late = began.elapsed().checked_sub(deadline).expect("not before it");
+        assert!(late <= Duration::from_millis(2), "{millis} ms: {late:?} late");
+    }
 }
 
 #[tokio::test(start_paused = true)]
