@@ -9,5 +9,7 @@ pub mod v1 {
 mod data;
 pub use data::{Data, DataError, MAX_DATA_DEPTH};
 
+pub mod text;
+
 /// The encoded `google.protobuf.FileDescriptorSet` of the contract and its imports, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/poke.v1.bin"));

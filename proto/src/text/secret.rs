@@ -1,0 +1,103 @@
+//! Keys, tokens and hashes that people put where names or paths belong: messages repeat names, and must not repeat those.
+
+use std::borrow::Cow;
+
+/// The shortest run of characters that can be a part of a secret. Shorter ones say too little to be of use, and are names
+/// more often.
+const SHORTEST: usize = 16;
+
+/// The length of an API key of this product (`poke_` and 256 bits), from which on its prefix tells one.
+const API_KEY: usize = 40;
+
+const BEGIN: &str = "-----BEGIN";
+
+/// Returns a text for a message, with `…` in place of everything in it that may be a part of a key, a token or a hash: long
+/// runs of characters that look random, and PEM.
+///
+/// It is for names and paths that come from users. Nobody relies on it where a message can do without the text.
+#[must_use]
+pub fn masked(text: &str) -> Cow<'_, str> {
+    if !text.contains(BEGIN) && !runs(text).any(is_secret) {
+        return Cow::Borrowed(text);
+    }
+    let (text, pem) = text.split_once(BEGIN).map_or((text, ""), |(before, _)| (before, "…"));
+    let runs = runs(text).map(|run| if is_secret(run) { "…" } else { run });
+    Cow::Owned(runs.chain([pem]).collect())
+}
+
+/// The text in runs of the characters of base64, both alphabets, and those in between. A slash is in between, as it parts
+/// the names of a path.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    let is_base64 = |character: char| character.is_ascii_alphanumeric() || matches!(character, '+' | '=' | '_' | '-');
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = is_base64(rest.chars().next()?);
+        let end = rest.find(|character| is_base64(character) != first).unwrap_or(rest.len());
+        let run;
+        (run, rest) = rest.split_at(end);
+        Some(run)
+    })
+}
+
+/// Returns true if a run changes between letters and digits, or from small letters to capitals, as often as words and dates
+/// never do.
+fn is_secret(run: &str) -> bool {
+    let is_known = run.starts_with("poke_") && run.len() >= API_KEY || run.starts_with("eyJ");
+    if run.len() < SHORTEST || is_known {
+        return is_known && run.len() >= SHORTEST;
+    }
+    let bytes = run.as_bytes();
+    let changes = bytes.windows(2).filter(|pair| match (pair[0], pair[1]) {
+        (b'a'..=b'z', b'A'..=b'Z') => true,
+        (a, b) => a.is_ascii_digit() != b.is_ascii_digit() && a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric(),
+    });
+    let changes = changes.count();
+    let has = |class: fn(&u8) -> bool| bytes.iter().any(class);
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
+    changes >= 3 && (is_mixed || changes * 5 >= run.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    #[test]
+    fn names_and_paths_stay_as_they_are() {
+        for name in [
+            "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
+            "/var/run/secrets/..2024_05_01_12_30_45.123456789/tls.key",
+            "limits.connections_per_address",
+            "PlaylistServiceClientFactory",
+            "POKE_SERVER_STREAM_MAX_AGE",
+            "poke_server::connection=debug",
+            "poke_production_2024.toml",
+            "C:\\Users\\Ann\\poke-dev.key.jwks.json",
+            "2026-11-30T23:59:59Z",
+            "überlang-und-doch-kein-schlüssel",
+            "",
+        ] {
+            assert_eq!(masked(name), name);
+        }
+    }
+
+    #[test]
+    fn secrets_in_a_text_are_left_out() {
+        let key = "poke_ILlc6vJoZhqckAMWn_Wa1jeMtFq7NX3za73rOIgVrJ4";
+        assert_eq!(masked(&format!("there is no key {key} in [keys]")), "there is no key … in [keys]");
+        let hash = "ffc55d17548c4f75413207257c4f15feb2017d7cb8dafc4945d40f16da428c6b";
+        assert_eq!(masked(&format!("sha256:{hash}: no")), "sha256:…: no");
+        assert_eq!(masked("/a/eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJwb2tlLWRldiJ9.x"), "/a/….….x");
+        assert_eq!(masked("a -----BEGIN PRIVATE KEY-----\nMC4CAQ"), "a …");
+        assert_eq!(masked(&format!("poke_{}", "a".repeat(43))), "…");
+    }
+
+    proptest! {
+        #[test]
+        fn no_random_key_or_hash_passes(bytes in vec(any::<u8>(), 32)) {
+            let hash: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            prop_assert_eq!(masked(&hash), "…");
+        }
+    }
+}
