@@ -43,7 +43,12 @@ fn main() -> ExitCode {
     let done = match Invocation::read(env::args_os(), variables) {
         Ok(invocation) if invocation.task == Task::Serve => return run(invocation),
         Ok(invocation) => print(&invocation),
-        Err(Usage::CommandLine(error)) => error.exit(),
+        // Help and the version, which go to standard output.
+        Err(Usage::CommandLine(error)) if !error.use_stderr() => error.exit(),
+        Err(usage @ Usage::CommandLine(_)) => {
+            complain(&usage.to_string());
+            return USAGE.into();
+        }
         Err(Usage::Config(mistakes)) => {
             complain(&format!("{mistakes}\n"));
             return USAGE.into();
@@ -69,7 +74,7 @@ fn print(invocation: &Invocation) -> io::Result<()> {
         }
         Task::NewKey(name) => {
             let NewKey { key, hash } = NewKey::random();
-            say(&format!("{key}\n{name} = \"{hash}\"\n"))?;
+            print(&format!("{key}\n{name} = \"{hash}\"\n"))?;
             complain(
                 "The first line is the key, which is kept nowhere: give it to its holder. The second is for [keys].\n",
             );
@@ -254,6 +259,14 @@ fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// As [`say`], but a reader that leaves early, such as `head`, has read what it wanted.
+fn print(text: &str) -> io::Result<()> {
+    match say(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
+    }
 }
 
 fn complain(text: &str) {

@@ -9,6 +9,9 @@ const SHORTEST: usize = 16;
 /// The length of an API key of this product (`poke_` and 256 bits), from which on its prefix tells one.
 const API_KEY: usize = 40;
 
+/// The length from which on what follows a part of a token and a dot is another part.
+const TOKEN_PART: usize = 8;
+
 const BEGIN: &str = "-----BEGIN";
 
 /// Returns a text for a message, with `…` in place of everything in it that may be a part of a key, a token or a hash: long
@@ -17,12 +20,17 @@ const BEGIN: &str = "-----BEGIN";
 /// It is for names and paths that come from users. Nobody relies on it where a message can do without the text.
 #[must_use]
 pub fn masked(text: &str) -> Cow<'_, str> {
-    if !text.contains(BEGIN) && !runs(text).any(is_secret) {
-        return Cow::Borrowed(text);
+    let (before, pem) = text.split_once(BEGIN).map_or((text, ""), |(before, _)| (before, "…"));
+    let mut masked = String::new();
+    let (mut is_changed, mut follows) = (!pem.is_empty(), false);
+    for run in runs(before) {
+        // The parts of a token have dots in between, and short ones say little of themselves.
+        let is_secret = is_secret(run) || follows && run.len() >= TOKEN_PART;
+        follows = is_secret || follows && run == ".";
+        is_changed |= is_secret;
+        masked.push_str(if is_secret { "…" } else { run });
     }
-    let (text, pem) = text.split_once(BEGIN).map_or((text, ""), |(before, _)| (before, "…"));
-    let runs = runs(text).map(|run| if is_secret(run) { "…" } else { run });
-    Cow::Owned(runs.chain([pem]).collect())
+    if is_changed { Cow::Owned(masked + pem) } else { Cow::Borrowed(text) }
 }
 
 /// The text in runs of the characters of base64, both alphabets, and those in between. A slash is in between, as it parts
@@ -39,22 +47,29 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns true if a run changes between letters and digits, or from small letters to capitals, as often as words and dates
-/// never do.
+/// Returns true if a run changes between letters and digits, or between small and capital letters, more often than words and
+/// dates do.
 fn is_secret(run: &str) -> bool {
     let is_known = run.starts_with("poke_") && run.len() >= API_KEY || run.starts_with("eyJ");
     if run.len() < SHORTEST || is_known {
         return is_known && run.len() >= SHORTEST;
     }
     let bytes = run.as_bytes();
-    let changes = bytes.windows(2).filter(|pair| match (pair[0], pair[1]) {
-        (b'a'..=b'z', b'A'..=b'Z') => true,
-        (a, b) => a.is_ascii_digit() != b.is_ascii_digit() && a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric(),
+    let class = |byte: u8| match byte {
+        b'a'..=b'z' => 'a',
+        b'A'..=b'Z' => 'A',
+        b'0'..=b'9' => '0',
+        _ => '-',
+    };
+    // A word may begin with one capital letter.
+    let changes = bytes.windows(3).filter(|three| match [class(three[0]), class(three[1]), class(three[2])] {
+        ['A', 'A', 'a'] => true,
+        [_, 'a', 'A'] => true,
+        [_, a, b] => a != b && (a == '0' || b == '0') && a != '-' && b != '-',
     });
     let changes = changes.count();
-    let has = |class: fn(&u8) -> bool| bytes.iter().any(class);
-    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
-    changes >= 3 && (is_mixed || changes * 5 >= run.len())
+    let is_mixed = ['a', 'A', '0'].iter().all(|wanted| bytes.iter().any(|byte| class(*byte) == *wanted));
+    is_mixed && changes >= 2 || changes >= 3 && changes * 6 >= run.len()
 }
 
 #[cfg(test)]
@@ -75,6 +90,7 @@ mod tests {
             "poke_production_2024.toml",
             "C:\\Users\\Ann\\poke-dev.key.jwks.json",
             "2026-11-30T23:59:59Z",
+            "/srv/my-app-v2-eu-west-1-prod/tls.key",
             "überlang-und-doch-kein-schlüssel",
             "",
         ] {
@@ -88,7 +104,7 @@ mod tests {
         assert_eq!(masked(&format!("there is no key {key} in [keys]")), "there is no key … in [keys]");
         let hash = "ffc55d17548c4f75413207257c4f15feb2017d7cb8dafc4945d40f16da428c6b";
         assert_eq!(masked(&format!("sha256:{hash}: no")), "sha256:…: no");
-        assert_eq!(masked("/a/eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJwb2tlLWRldiJ9.x"), "/a/….….x");
+        assert_eq!(masked("/a/eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJwb2tlLWRldiJ9.abcdefgh"), "/a/….….…");
         assert_eq!(masked("a -----BEGIN PRIVATE KEY-----\nMC4CAQ"), "a …");
         assert_eq!(masked(&format!("poke_{}", "a".repeat(43))), "…");
     }

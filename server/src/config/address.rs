@@ -2,7 +2,8 @@
 
 use std::{
     fmt::{self, Display},
-    net::{AddrParseError, IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr},
+    os::unix::net::SocketAddr as UnixAddress,
     path::PathBuf,
     str::FromStr,
 };
@@ -41,14 +42,30 @@ impl Address {
     }
 }
 
+/// Why a text is no address, as advice to who wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// It has another form.
+    #[error("")]
+    Form,
+    /// The system takes no socket's path that is so long.
+    #[error("The path of this UNIX socket has {0} bytes, which is too long for the system: Linux takes 107")]
+    TooLong(usize),
+    /// It means a socket in Linux's abstract namespace. Those have no file, so that nobody could be kept from them.
+    #[error("Abstract sockets (unix:@name) have no permissions: name a path, such as unix:/run/poke.sock")]
+    Abstract,
+}
+
 impl FromStr for Address {
-    type Err = AddrParseError;
+    type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix("unix:") {
-            // An empty path is no address; parsing it as one makes the right error.
-            Some(path) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            _ => text.parse().map(Self::Tcp),
+            None => text.parse().map(Self::Tcp).map_err(|_| AddressError::Form),
+            Some("") => Err(AddressError::Form),
+            Some(path) if path.starts_with('@') => Err(AddressError::Abstract),
+            Some(path) if UnixAddress::from_pathname(path).is_err() => Err(AddressError::TooLong(path.len())),
+            Some(path) => Ok(Self::Unix(path.into())),
         }
     }
 }
@@ -70,8 +87,19 @@ mod tests {
     #[test]
     fn a_name_or_a_bare_port_is_no_address() {
         for wrong in ["", "8080", ":8080", "localhost:8080", "127.0.0.1", "unix:", "::1:80"] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+            assert_eq!(wrong.parse::<Address>(), Err(AddressError::Form), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_socket_that_the_system_or_its_clients_would_not_take_is_none() {
+        let of_length = |length: usize| format!("unix:/{}", "x".repeat(length - 1)).parse::<Address>();
+        assert!(of_length(100).is_ok());
+        assert_eq!(of_length(200), Err(AddressError::TooLong(200)));
+        #[cfg(target_os = "linux")]
+        assert_eq!([of_length(107).is_ok(), of_length(108).is_ok()], [true, false]);
+        assert_eq!("unix:@poke".parse::<Address>(), Err(AddressError::Abstract));
+        assert!("unix:./@poke".parse::<Address>().is_ok());
     }
 
     #[test]

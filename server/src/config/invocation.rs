@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use poke_proto::text;
 
 use super::{
     Config, Mistakes, Source,
@@ -42,8 +43,9 @@ pub enum Task {
 /// Why a command line can't be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum Usage {
-    /// It asks for help or the version, or isn't understood.
-    #[error(transparent)]
+    /// It asks for help or the version, or isn't understood. The message repeats the words of the user, who may have given a
+    /// key in the wrong place.
+    #[error("{}", text::masked(&.0.to_string()))]
     CommandLine(#[from] clap::Error),
     /// The configuration has mistakes.
     #[error(transparent)]

@@ -23,9 +23,14 @@ pub(super) trait Kind<T> {
     }
     /// Writes a value as TOML.
     fn write(&self, value: &T) -> String;
-    /// ` Did you mean ...?`, if something near to what isn't of the form would be.
+    /// ` Did you mean ...?`, or another sentence with a space in front, if there is more to say of a wrong value than the form
+    /// does. It repeats no more of the value than people need.
     fn hint(&self, _wrong: &str) -> String {
         String::new()
+    }
+    /// The same of a value of the file.
+    fn hint_toml(&self, wrong: &DeValue<'_>) -> String {
+        wrong.as_str().map(|text| self.hint(text)).unwrap_or_default()
     }
 }
 
@@ -191,6 +196,30 @@ impl<T: FromStr + Display> Kind<T> for Text {
     }
 }
 
+/// As [`Text`], of what says itself why another text is none.
+pub(super) struct Advised(pub(super) &'static str);
+
+impl<T: FromStr<Err: Display> + Display> Kind<T> for Advised {
+    fn form(&self) -> String {
+        self.0.into()
+    }
+
+    fn read(&self, text: &str) -> Result<T, Wrong> {
+        text.parse().map_err(|_| Wrong)
+    }
+
+    fn write(&self, value: &T) -> String {
+        quoted(&value.to_string())
+    }
+
+    fn hint(&self, wrong: &str) -> String {
+        match wrong.parse::<T>().err().map(|error| error.to_string()) {
+            Some(advice) if !advice.is_empty() => format!(" {advice}"),
+            _ => String::new(),
+        }
+    }
+}
+
 /// What is logged.
 pub(super) struct Level;
 
@@ -221,12 +250,25 @@ impl Kind<PathBuf> for FilePath {
     }
 
     fn read(&self, text: &str) -> Result<PathBuf, Wrong> {
-        if text.is_empty() { Err(Wrong) } else { Ok(text.into()) }
+        if text.is_empty() || is_content(text) { Err(Wrong) } else { Ok(text.into()) }
     }
 
     fn write(&self, value: &PathBuf) -> String {
         quoted(&value.display().to_string())
     }
+
+    fn hint(&self, wrong: &str) -> String {
+        if is_content(wrong) {
+            " This is the content of a file: write it to one, and name that".into()
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// Returns true for what somebody gave in place of a path: PEM, JSON, or several lines.
+fn is_content(text: &str) -> bool {
+    text.starts_with('{') || text.contains("-----") || text.contains(char::is_control)
 }
 
 /// A value or the word "off".
@@ -247,6 +289,14 @@ impl<T, K: Kind<T>> Kind<Option<T>> for OrOff<K> {
 
     fn write(&self, value: &Option<T>) -> String {
         value.as_ref().map_or_else(|| quoted("off"), |value| self.0.write(value))
+    }
+
+    fn hint(&self, wrong: &str) -> String {
+        self.0.hint(wrong)
+    }
+
+    fn hint_toml(&self, wrong: &DeValue<'_>) -> String {
+        self.0.hint_toml(wrong)
     }
 }
 
@@ -291,7 +341,7 @@ impl<T, K: Kind<T>> Kind<Vec<T>> for List<K> {
     }
 
     fn read(&self, text: &str) -> Result<Vec<T>, Wrong> {
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| self.0.read(part)).collect()
+        parts(text).map(|part| self.0.read(part)).collect()
     }
 
     fn read_toml(&self, value: &DeValue<'_>) -> Result<Vec<T>, Wrong> {
@@ -305,6 +355,21 @@ impl<T, K: Kind<T>> Kind<Vec<T>> for List<K> {
         let values: Vec<_> = values.iter().map(|value| self.0.write(value)).collect();
         format!("[{}]", values.join(", "))
     }
+
+    fn hint(&self, wrong: &str) -> String {
+        let mut hints = parts(wrong).filter(|part| self.0.read(part).is_err()).map(|part| self.0.hint(part));
+        hints.find(|hint| !hint.is_empty()).unwrap_or_default()
+    }
+
+    fn hint_toml(&self, wrong: &DeValue<'_>) -> String {
+        let DeValue::Array(values) = wrong else { return self.0.hint_toml(wrong) };
+        let wrong = values.iter().map(toml::Spanned::get_ref).filter(|value| self.0.read_toml(value).is_err());
+        wrong.map(|value| self.0.hint_toml(value)).find(|hint| !hint.is_empty()).unwrap_or_default()
+    }
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn within<T: PartialOrd>(bounds: &RangeInclusive<T>, value: T) -> Result<T, Wrong> {

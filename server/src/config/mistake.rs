@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use poke_proto::text;
+
 /// Where a value was given. The order is that of a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -69,10 +71,11 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// One line, without what a terminal would obey: names in it are as the file has them.
+/// One line, without what a terminal would obey, and without secrets: names and paths in it are as the user wrote them, who
+/// may have put a key in their place.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in format!("{}: {}", self.place, self.message).chars() {
+        for character in text::masked(&format!("{}: {}", self.place, self.message)).chars() {
             match character {
                 control if control.is_control() => write!(f, "{}", control.escape_debug())?,
                 other => f.write_char(other)?,

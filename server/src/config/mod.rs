@@ -20,11 +20,11 @@ mod table;
 use std::{collections::BTreeMap, time::Duration};
 
 pub use self::{
-    address::Address,
+    address::{Address, AddressError},
     invocation::{Invocation, Task, Usage},
     log_level::LogLevel,
     mistake::{Mistake, Mistakes, Place},
-    origin::{Origin, is_loopback},
+    origin::{Origin, OriginError, is_loopback},
     print::Bound,
     source::Source,
 };
@@ -90,6 +90,7 @@ impl Config {
     /// # Errors
     /// With every mistake in it.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, Mistakes> {
+        let text = poke_proto::text::without_mark(text);
         read::read(read::Sources { file: Some(file::File { name, text }), ..Default::default() })
     }
 

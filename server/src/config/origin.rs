@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Display},
+    net::{Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
@@ -18,10 +19,28 @@ pub enum Origin {
     Exact(HeaderValue),
 }
 
-/// Neither an origin nor one of the words.
-#[derive(Debug, thiserror::Error)]
-#[error("not an origin")]
-pub struct NoOrigin;
+/// Why a text is no origin that a browser sends, as advice to who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It has another form.
+    #[error("")]
+    Form,
+    /// It has a `*` in it.
+    #[error("* stands for every page, and only by itself: name each host")]
+    Wildcard,
+    /// Its host has letters that browsers write in another way.
+    #[error("Write the host as browsers send it, in ASCII: xn--...")]
+    NotAscii,
+    /// It has more than an origin, which is this.
+    #[error("Browsers send no more than {0}")]
+    TooMuch(String),
+    /// Pages of this scheme are never told apart.
+    #[error("Browsers send no origin for pages of this scheme")]
+    NoOrigin,
+    /// It is for connections, not for pages.
+    #[error("Name the page's own scheme, http or https")]
+    NotAPage,
+}
 
 impl Origin {
     /// Whether a page of this origin is meant.
@@ -45,23 +64,63 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 impl FromStr for Origin {
-    type Err = NoOrigin;
+    type Err = OriginError;
 
-    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+    fn from_str(text: &str) -> Result<Self, OriginError> {
         match text {
             "*" => return Ok(Self::Any),
             "loopback" => return Ok(Self::Loopback),
+            "null" => return Err(OriginError::NoOrigin),
+            _ if text.contains('*') => return Err(OriginError::Wildcard),
+            _ if !text.is_ascii() => return Err(OriginError::NotAscii),
             _ => {}
         }
-        let uri: Uri = text.parse().map_err(|_| NoOrigin)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(NoOrigin) };
-        // What follows the port, and a user before the host, are never part of an origin: nothing would match.
-        let origin = format!("{scheme}://{authority}").to_ascii_lowercase();
-        if !text.eq_ignore_ascii_case(&origin) || origin.contains('@') {
-            return Err(NoOrigin);
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("file" | "data" | "blob" | "about" | "javascript" | "ftp") => return Err(OriginError::NoOrigin),
+            Some("ws" | "wss") => return Err(OriginError::NotAPage),
+            _ => {}
         }
-        HeaderValue::from_str(&origin).map(Self::Exact).map_err(|_| NoOrigin)
+        let uri: Uri = text.parse().map_err(|_| OriginError::Form)?;
+        let origin = serialized(&uri).ok_or(OriginError::Form)?;
+        // What follows the port, and a user before the host, are never part of an origin: nothing would match.
+        let has_more = uri.path().len() > 1 || uri.query().is_some() || text.ends_with('/');
+        if has_more || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(OriginError::TooMuch(origin));
+        }
+        HeaderValue::from_str(&origin).map(Self::Exact).map_err(|_| OriginError::Form)
     }
+}
+
+/// The origin of a page at `uri` as browsers send it (HTML, "serialization of an origin"): without the scheme's own port,
+/// and with an IP address in its one form.
+fn serialized(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let authority = uri.authority()?;
+    let mut host = authority.host().to_ascii_lowercase();
+    if host.is_empty() || host.contains('%') {
+        return None;
+    }
+    if let Some(address) = host.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        host = format!("[{address}]");
+    } else if host.rsplit('.').find(|label| !label.is_empty())?.starts_with(|first: char| first.is_ascii_digit()) {
+        // Browsers take such a host for an IPv4 address, and rewrite one that isn't written in full.
+        host.parse::<Ipv4Addr>().ok()?;
+    }
+    let own = match scheme.as_str() {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    let port = match authority.as_str().rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
+        _ => None,
+    };
+    Some(match port.filter(|port| Some(*port) != own) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
 }
 
 impl Display for Origin {
@@ -85,10 +144,49 @@ mod tests {
         assert!(origin.matches(&HeaderValue::from_static("https://app.example.com:444")));
         assert!(!origin.matches(&HeaderValue::from_static("https://app.example.com")));
         assert_eq!(origin.to_string(), "https://app.example.com:444");
-        for wrong in
-            ["", "app.example.com", "https://", "https://a/", "https://a/b", "https://me@a", "null", "localhost"]
-        {
-            assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+    }
+
+    #[test]
+    fn what_browsers_write_in_one_way_may_be_written_in_others() {
+        for (written, sent) in [
+            ("https://a.example:443", "https://a.example"),
+            ("http://a.example:080", "http://a.example"),
+            ("http://a.example:443", "http://a.example:443"),
+            ("http://[0:0:0:0:0:0:0:1]:3000", "http://[::1]:3000"),
+            ("http://127.0.0.1", "http://127.0.0.1"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ] {
+            let origin: Origin = written.parse().unwrap();
+            assert!(origin.matches(&HeaderValue::from_str(sent).unwrap()), "{written}");
+            assert_eq!(origin.to_string(), sent);
+        }
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_refused_with_what_it_would_send() {
+        let too_much = OriginError::TooMuch("https://a.example".into());
+        for (wrong, error) in [
+            ("", OriginError::Form),
+            ("app.example.com", OriginError::Form),
+            ("localhost", OriginError::Form),
+            ("https://", OriginError::Form),
+            ("https://a.example:", OriginError::Form),
+            ("https://a.example:0", OriginError::Form),
+            ("https://a.example:99999", OriginError::Form),
+            ("https://127.1", OriginError::Form),
+            ("https://a.example https://b.example", OriginError::Form),
+            ("https://*.example.com", OriginError::Wildcard),
+            ("*://a.example", OriginError::Wildcard),
+            ("https://b\u{fc}cher.example", OriginError::NotAscii),
+            ("https://a.example/", too_much.clone()),
+            ("https://A.example:443/app?x", too_much.clone()),
+            ("https://me@a.example", too_much),
+            ("null", OriginError::NoOrigin),
+            ("file:///index.html", OriginError::NoOrigin),
+            ("wss://a.example", OriginError::NotAPage),
+        ] {
+            assert_eq!(wrong.parse::<Origin>(), Err(error), "{wrong}");
         }
     }
 

@@ -234,6 +234,25 @@ retain_poke = 1
     }
 
     #[test]
+    fn a_value_that_can_never_work_is_refused_with_what_does() {
+        let of = |text: &str| mistakes(from_file(&format!("{text}\n[domains.A]\n"))).remove(0);
+        let origins = of("cors.origins = ['https://app.example.com', 'https://*.example.com']");
+        assert!(
+            origins.ends_with("or \"*\". * stands for every page, and only by itself: name each host"),
+            "{origins}"
+        );
+        let long = format!("unix:/{}", "x".repeat(120));
+        let socket = of(&format!("listen.addresses = '{long}'"));
+        assert!(socket.contains(". The path of this UNIX socket has 121 bytes"), "{socket}");
+        let flags = pairs(&[("admin.listen", "unix:@poke"), ("cors.origins", "https://a.example/")]);
+        let flagged = mistakes(read(Sources { flags: &flags, ..Sources::default() }));
+        assert!(flagged[0].ends_with("name a path, such as unix:/run/poke.sock"), "{flagged:?}");
+        assert!(flagged[1].ends_with("Browsers send no more than https://a.example"), "{flagged:?}");
+        let key = of("tls.key = '-----BEGIN PRIVATE KEY-----'");
+        assert!(key.ends_with("This is the content of a file: write it to one, and name that"), "{key}");
+    }
+
+    #[test]
     fn a_word_that_is_nearly_right_is_found() {
         let said = "log.level must be a level such as \"info\", or \"info,poke_server::connection=debug\"";
         for wrong in ["debugg", "info,h2=debugg", "deubg,h2=info"] {

@@ -1,5 +1,6 @@
 //! One setting: its key, its kind, where its value lives, and why its default is what it is.
 
+use poke_proto::text;
 use toml::de::DeValue;
 
 use super::kind::{Kind, Wrong};
@@ -46,7 +47,7 @@ impl<C> Setting<C> {
 
     /// Sets it from the environment or a flag. The error is the message for the user.
     pub(super) fn set(&self, config: &mut C, text: &str) -> Result<(), String> {
-        self.check(self.field.set(config, text))
+        self.check(self.field.set(config, text::without_mark(text)))
     }
 
     /// Sets it from the file. The error is the message for the user.
@@ -102,8 +103,7 @@ impl<C: Clone, T, K: Kind<T>> Field<C> for Placed<C, T, K> {
     }
 
     fn set_toml(&self, config: &mut C, value: &DeValue<'_>) -> Result<(), String> {
-        let hint = |Wrong| value.as_str().map(|text| self.kind.hint(text)).unwrap_or_default();
-        *(self.place)(config) = self.kind.read_toml(value).map_err(hint)?;
+        *(self.place)(config) = self.kind.read_toml(value).map_err(|Wrong| self.kind.hint_toml(value))?;
         Ok(())
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{fs, path::PathBuf};
 
+use poke_proto::text;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Config, Mistakes, Place,
+    Config, Domains, Mistakes, Place,
     file::{File, OTHERS},
     read::{Sources, read},
     table::{domain_settings, settings},
 };
-use crate::changes::Fingerprint;
+use crate::{changes::Fingerprint, domain};
 
 /// A configuration file, and what was given over it.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +28,14 @@ impl Source {
     /// With every mistake in it.
     pub fn read(&self) -> Result<Config, Mistakes> {
         let name = self.path.display().to_string();
-        let text = fs::read_to_string(&self.path).map_err(|error| {
+        let unreadable = |error: &dyn std::fmt::Display| {
             let mut mistakes = Mistakes::default();
             mistakes.add(Place::File(name.clone()), format!("can't be read: {error}"));
             mistakes
-        })?;
-        let file = Some(File { name: &name, text: &text });
+        };
+        let bytes = fs::read(&self.path).map_err(|error| unreadable(&error))?;
+        let text = text::decode(&bytes).map_err(|error| unreadable(&error))?;
+        let file = Some(File { name: &name, text });
         read(Sources { file, variables: &self.variables, flags: &self.flags })
     }
 
@@ -49,6 +52,20 @@ impl Source {
 }
 
 impl Config {
+    /// Takes from `new` what can be replaced while the server runs. What can't stays as it is, so that the next
+    /// comparison is with what runs, and not with what a file has said meanwhile.
+    pub(crate) fn take(&mut self, new: Self) {
+        let Domains { mut named, mut others } = std::mem::replace(&mut self.domains, new.domains);
+        let keep = |domain: &mut domain::Settings, old: Option<domain::Settings>| {
+            if let Some(old) = old {
+                *domain = domain::Settings { access: std::mem::take(&mut domain.access), ..old };
+            }
+        };
+        self.domains.named.iter_mut().for_each(|(name, domain)| keep(domain, named.remove(name)));
+        self.domains.others.iter_mut().for_each(|domain| keep(domain, others.take()));
+        self.auth = new.auth;
+    }
+
     /// What differs in `new` and is read at the start alone. The rest can be replaced while the server runs.
     #[must_use]
     pub fn needs_restart(&self, new: &Self) -> Vec<String> {
@@ -83,5 +100,26 @@ mod tests {
                    retain_pokes = 1\n[domains.'*']\nretain_pokes = 1\n[jwks]\nrefresh = '1m'\n";
         assert_eq!(old.needs_restart(&read(new)), ["stream.max_age", "domains.A.audience", "domains.*.retain_pokes"]);
         assert!(old.needs_restart(&old).is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_told_until_the_file_says_again_what_runs() {
+        let read =
+            |text: &str| read(Sources { file: Some(File { name: "poke.toml", text }), ..Sources::default() }).unwrap();
+        let first = "[domains.A]\nretain_pokes = 1\n[domains.'*']\nburst = '1s'\n";
+        let (mut running, start) = (read(first), read(first));
+        let waiting = ["domains.A.retain_pokes", "domains.*.burst"];
+        for changed in [
+            "[domains.A]\nretain_pokes = 2\n[domains.'*']\nburst = '2s'\n",
+            // Another change, by which the first isn't forgotten.
+            "[domains.A]\nretain_pokes = 2\nsubscribers = 'open'\n[domains.'*']\nburst = '2s'\n[domains.B]\n",
+        ] {
+            assert_eq!(running.needs_restart(&read(changed)), waiting);
+            running.take(read(changed));
+        }
+        assert!(running.domains.named.contains_key("B"), "what can be replaced is");
+        assert!(running.needs_restart(&read(first)).is_empty(), "it is back at what runs");
+        running.take(read(first));
+        assert_eq!(running.domains, start.domains);
     }
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     Config, LogFormat,
-    kind::{Bytes, Choice, Count, FilePath, Level, List, MemoryBound, OrOff, Share, Span, Switch, Text},
+    kind::{Advised, Bytes, Choice, Count, FilePath, Level, List, MemoryBound, OrOff, Share, Span, Switch, Text},
     principals::{KeyHashes, PrincipalList, PublisherList},
     setting::{Setting, setting},
 };
@@ -30,7 +30,7 @@ const RATE: OrOff<Count<NonZeroU32>> = OrOff(Count(NonZeroU32::MIN..=MILLION));
 const MILLION: NonZeroU32 = NonZeroU32::new(1_000_000).expect("not zero");
 const BURST: Span = Span(Duration::ZERO..=Duration::from_secs(3600));
 
-const ADDRESS: Text = Text("an IP address and a port (127.0.0.1:8080, [::]:8080) or unix:/path");
+const ADDRESS: Advised = Advised("an IP address and a port (127.0.0.1:8080, [::]:8080) or unix:/path");
 
 /// Every setting but the domains', in the order in which they are shown.
 #[rustfmt::skip]
@@ -215,9 +215,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Time after the signal at which the process exits, whatever is still open. It exits earlier, as soon as every \
              stream has ended."),
 
-        setting("cors.origins", List(Text("origins (https://app.example.com), \"loopback\" or \"*\"")),
+        setting("cors.origins", List(Advised("origins (https://app.example.com), \"loopback\" or \"*\"")),
             |c| &mut c.cors.origins,
-            "Pages that may call from a browser. None by default: name yours."),
+            "Pages that may call from a browser, by their origins: a scheme, a host and, unless it is the scheme's own, a port. \
+             loopback is every page that this machine serves, * every page. None by default: name yours."),
         setting("console.enabled", Switch, |c| &mut c.console.enabled,
             "Serve the console, a web page for operators, at /console of every address. It shows the server's state only \
              to `admins`; everyone else may watch and publish what their own key or token allows. Off by default, \

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use poke_proto::text;
+
 /// One thing that is wrong, and the setting that it is to be blamed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
@@ -11,7 +13,7 @@ pub struct Flaw {
     pub message: String,
 }
 
-/// Everything that is wrong: at least one flaw. Shown on one line.
+/// Everything that is wrong: at least one flaw. Shown on one line, with what may be a secret in a path masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct Flaws(pub Vec<Flaw>);
 
@@ -39,7 +41,7 @@ impl fmt::Display for Flaws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, Flaw { setting, message }) in self.0.iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
-            write!(f, "{separator}{setting}: {message}")?;
+            write!(f, "{separator}{setting}: {}", text::masked(message))?;
         }
         Ok(())
     }

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use poke_proto::text::{self, PemError};
 use tokio_rustls::rustls::{
     Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
@@ -77,12 +78,14 @@ fn read_chain(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<(Chain,
 }
 
 fn read_certificates(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<Chain, String> {
-    let certificates: Result<Chain, _> = CertificateDer::pem_slice_iter(contents.as_ref()?).collect();
-    let certificates = certificates.map_err(|error| format!("{} isn't PEM: {error}", path.display()))?;
-    if certificates.is_empty() {
-        return Err(format!("{} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path.display()));
-    }
-    Ok(certificates)
+    let pem = text::certificates(contents.as_ref()?).map_err(|error| unreadable(path, error))?;
+    let certificates: Result<Chain, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    // The parser's own words repeat what it has read.
+    certificates.map_err(|_| unreadable(path, PemError::Damaged))
+}
+
+fn unreadable(path: &Path, error: PemError) -> String {
+    format!("{}: {error}", path.display())
 }
 
 fn check_validity(validity: &Validity) -> Result<(), String> {
@@ -99,18 +102,8 @@ fn check_validity(validity: &Validity) -> Result<(), String> {
 }
 
 fn read_key(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<PrivateKeyDer<'static>, String> {
-    let contents = contents.as_ref()?;
-    PrivateKeyDer::from_pem_slice(contents).map_err(|error| {
-        let path = path.display();
-        let is_encrypted = contents.windows(9).any(|window| window == b"ENCRYPTED");
-        match error {
-            _ if is_encrypted => format!("{path} is encrypted, and there is nobody to ask for its passphrase"),
-            pem::Error::NoItemsFound => {
-                format!("{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
-            }
-            error => format!("{path} isn't PEM: {error}"),
-        }
-    })
+    let pem = text::private_key(contents.as_ref()?).map_err(|error| unreadable(path, error))?;
+    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| unreadable(path, PemError::Damaged))
 }
 
 fn read_authorities(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<RootCertStore, String> {

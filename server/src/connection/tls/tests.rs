@@ -62,14 +62,14 @@ fn a_sound_pair_is_taken_with_the_expiry_of_its_chain() {
 fn each_mistake_in_a_file_is_told_from_the_others() {
     let (certificate, key) = usual();
     let nothing =
-        ("tls.certificate", "c.pem holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned());
+        ("tls.certificate", "c.pem: there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned());
     assert_eq!(flaw(&contents("hello", &key)), nothing);
     // Swapped with the key.
     assert_eq!(flaw(&contents(&key, &key)), nothing);
-    let no_key = "k.pem holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)";
+    let no_key = "k.pem: there is no private key in PEM form (-----BEGIN PRIVATE KEY-----)";
     assert_eq!(flaw(&contents(&certificate, &certificate)), ("tls.key", no_key.to_owned()));
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-    assert!(flaw(&contents(&certificate, &encrypted)).1.starts_with("k.pem is encrypted"));
+    assert!(flaw(&contents(&certificate, &encrypted)).1.starts_with("k.pem: the private key is encrypted"));
     let (setting, message) = flaw(&contents("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &key));
     assert!(setting == "tls.certificate" && message.contains("malformed"), "{message}");
     let (setting, message) = flaw(&contents(&certificate, &usual().1));
