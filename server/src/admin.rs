@@ -33,11 +33,8 @@ pub fn service<P: Backplane>(
             if request.uri().path() != "/revoke" {
                 return Ok(answer(&request, &metrics, &readiness.reasons().await));
             }
-            let (status, message) = revoke::revoke(request, &auth).await;
+            let (status, message) = revoke::revoke(request, &auth, &streams).await;
             metrics.customers_revoked.set(i64::try_from(auth.revoked()).unwrap_or(i64::MAX));
-            if status == StatusCode::OK {
-                streams.review(&auth);
-            }
             Ok(text(status, message))
         }
     })

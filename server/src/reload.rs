@@ -79,8 +79,7 @@ impl<B: Backplane> Reload<B> {
         if !waiting.is_empty() {
             tracing::warn!(settings = waiting.join(", "), "these settings hold from the next start on");
         }
-        self.config.domains = new.domains;
-        self.config.auth = new.auth;
+        self.config.take(new);
         true
     }
 }

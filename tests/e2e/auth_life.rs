@@ -305,6 +305,33 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_two_fetches_and_a_rotated_key_
 }
 
 #[tokio::test]
+async fn a_key_that_the_issuer_replaces_under_the_same_id_is_accepted_at_once() {
+    let old = Issuer::new("app");
+    // Its id is that of the first.
+    let new = old.rotated("app");
+    let set = Arc::new(Mutex::new(old.key_set()));
+    let (url, fetches) = key_server(Arc::clone(&set)).await;
+    let config = Config::without_domains()
+        .text("issuers.app.issuer", &old.name())
+        .set("issuers.app.audience", r#"["poke"]"#)
+        .text("issuers.app.jwks_url", &url)
+        .set("domains.PLAYLIST.publishers", r#"[{ issuer = "app", claims = { role = "editor" } }]"#);
+    let server = Server::start(config).await;
+    let mut publisher = server.publisher().await;
+    let role = json!({"role": "editor"});
+    assert_eq!(publish(&mut publisher, &old.token_with(role.clone())).await, Ok(()));
+    *set.lock().unwrap() = new.key_set();
+    assert_eq!(publish(&mut publisher, &new.token_with(role.clone())).await, Ok(()));
+    // Wrong signatures can't be told from those of another new key until the issuer may be asked again.
+    for _ in 0..20 {
+        let forged = old.token_with(role.clone());
+        assert_eq!(publish(&mut publisher, &forged).await.unwrap_err().1, "KEYS_UNAVAILABLE");
+    }
+    assert_eq!(publish(&mut publisher, &new.token_with(role)).await, Ok(()), "others notice nothing");
+    assert_eq!(fetches.load(SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_key_set_in_a_file_is_taken_while_the_server_runs() {
     let old = Issuer::new("app");
     let new = old.rotated("new");
@@ -321,7 +348,8 @@ async fn a_key_set_in_a_file_is_taken_while_the_server_runs() {
         Ok(()),
         "a broken file leaves the old keys"
     );
-    fs::write(old.file(), new.key_set()).unwrap();
+    // As editors of other systems save it.
+    fs::write(old.file(), format!("\u{feff}{}", new.key_set())).unwrap();
     assert_eq!(publish(&mut publisher, &new.token_with(role.clone())).await, Ok(()));
 }
 

@@ -1,16 +1,21 @@
 //! `POST /revoke`: a customer's streams end now, and the tokens that opened them are refused.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
+use poke_proto::text;
 use serde::Deserialize;
 use tonic::Code;
 
 use crate::{
     auth::{Auth, Revocation},
+    backplane::Backplane,
     error::Error,
     interest::{Interest, Recipients},
+    stream::Streams,
 };
 
 /// The longest id with escapes for each of its bytes, and room.
@@ -24,10 +29,11 @@ struct Order {
     customer_id: String,
 }
 
-/// Revokes the tokens of the customer whom the request names, if the caller may administer. What opened streams looks again
-/// when this has answered [`StatusCode::OK`]: see [`crate::stream::Streams::review`].
-pub(super) async fn revoke<B>(request: Request<B>, auth: &Auth) -> (StatusCode, String)
+/// Revokes the tokens of the customer whom the request names and ends the streams that they opened, if the caller may
+/// administer.
+pub(super) async fn revoke<B, P>(request: Request<B>, auth: &Arc<Auth>, streams: &Streams<P>) -> (StatusCode, String)
 where
+    P: Backplane,
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -41,7 +47,9 @@ where
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return (StatusCode::BAD_REQUEST, format!("the body must be whole, and at most {MAX_BODY} bytes\n"));
     };
-    let Ok(Order { customer_id }) = serde_json::from_slice(&body.to_bytes()) else {
+    let body = body.to_bytes();
+    let order = text::decode(&body).ok().and_then(|text| serde_json::from_str(text).ok());
+    let Some(Order { customer_id }) = order else {
         let message = "the body must be JSON: {\"customerId\": \"...\"}, the id that publishers write\n";
         return (StatusCode::BAD_REQUEST, message.into());
     };
@@ -49,14 +57,22 @@ where
     if let Some(invalid) = Interest::faults(&recipients, "any", "any").next() {
         return (StatusCode::BAD_REQUEST, format!("{invalid}\n"));
     }
+    if let Some(why) = auth.not_a_customer(&customer_id) {
+        return (StatusCode::BAD_REQUEST, format!("{why}\n"));
+    }
     match auth.revoke(&customer_id) {
         Ok(Revocation { issued_until, window }) => {
-            tracing::info!(issued_until, ?window, "a customer's tokens were revoked");
+            let ended = streams.revoked(auth);
+            streams.review(auth);
+            tracing::info!(issued_until, ?window, streams = ended, "a customer's tokens were revoked");
             let seconds = window.as_secs();
-            let message = format!(
-                "revoked: tokens of this customer that were issued until {issued_until} are refused for {seconds} s\n"
-            );
-            (StatusCode::OK, message)
+            let ended = match ended {
+                0 => "no stream of this customer was open on this server".to_owned(),
+                1 => "1 stream of this customer ended on this server".to_owned(),
+                ended => format!("{ended} streams of this customer ended on this server"),
+            };
+            let tokens = format!("its tokens that were issued until {issued_until} are refused for {seconds} s");
+            (StatusCode::OK, format!("{ended}; {tokens}\n"))
         }
         Err(full) => (StatusCode::INSUFFICIENT_STORAGE, format!("{full}\n")),
     }

@@ -7,9 +7,7 @@ use std::{
 };
 
 use http::Uri;
-use jsonwebtoken::{
-    Algorithm, Validation, dangerous::insecure_decode_claims, decode, decode_header, errors::ErrorKind,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, dangerous::insecure_decode_claims, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -17,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     Grants,
     caller::{CustomerId, Customers, Token},
+    fault::CredentialsError,
     jwks::{self, Fetching, Keys, Missing},
     revocation::seconds,
 };
@@ -144,6 +143,11 @@ impl Issuer {
         &self.alias
     }
 
+    /// Returns true if its tokens name customers.
+    pub(super) fn names_customers(&self) -> bool {
+        self.settings.customers
+    }
+
     /// Keeps its keys up to date. Runs until it is dropped, and can be run again.
     pub(super) async fn run(&self, metrics: &Metrics) {
         self.keys.run(&self.alias, metrics).await;
@@ -152,21 +156,37 @@ impl Issuer {
     /// Verifies one of its tokens. What the token says of itself counts for nothing before its signature has been
     /// checked, with a key that the issuer has for that algorithm.
     pub(super) async fn verify(self: &Arc<Self>, token: &str, customers: Customers) -> Result<Token, Error> {
-        let header = decode_header(token).map_err(refuse)?;
-        if !self.settings.algorithms.contains(&header.alg) || header.crit.is_some() {
-            return Err(Kind::InvalidCredentials.into());
+        let header = decode_header(token).map_err(CredentialsError::from)?;
+        if !self.settings.algorithms.contains(&header.alg) {
+            return Err(CredentialsError::Algorithm.into());
         }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).await.map_err(|missing| match missing {
-            Missing::Unknown => Kind::InvalidCredentials,
-            Missing::Unclear(retry) => Kind::KeysUnavailable { retry },
-        })?;
-        let claims: Map<String, Value> = decode(token, &key, &self.validation(header.alg)).map_err(refuse)?.claims;
+        if header.crit.is_some() {
+            return Err(CredentialsError::Critical.into());
+        }
+        let (id, algorithm) = (header.kid.as_deref(), header.alg);
+        let claims = match self.decode(token, &self.keys.find(id, algorithm).await.map_err(unkeyed)?, algorithm) {
+            // The issuer may have another key under the same `kid` by now.
+            Err(CredentialsError::Signature) => {
+                self.decode(token, &self.keys.find_anew(id, algorithm).await.map_err(unkeyed)?, algorithm)
+            }
+            decoded => decoded,
+        }?;
         // Who could name any time would come back after every revocation.
         let token = self.token(claims, customers);
         if token.issued.is_some_and(|issued| issued > seconds()) {
-            return Err(Kind::InvalidCredentials.into());
+            return Err(CredentialsError::IssuedInFuture.into());
         }
         Ok(token)
+    }
+
+    /// Checks the signature, and then the claims.
+    fn decode(
+        &self,
+        token: &str,
+        key: &DecodingKey,
+        algorithm: Algorithm,
+    ) -> Result<Map<String, Value>, CredentialsError> {
+        Ok(decode(token, key, &self.validation(algorithm))?.claims)
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {
@@ -209,13 +229,11 @@ fn issued(claims: &Map<String, Value>) -> Option<u64> {
     Duration::try_from_secs_f64(claims.get("iat")?.as_f64()?).ok().map(|issued| issued.as_secs())
 }
 
-/// What the caller is told of a token that doesn't hold: only, and only of its own, that its time is over.
-fn refuse(error: jsonwebtoken::errors::Error) -> Error {
-    let kind = match error.kind() {
-        ErrorKind::ExpiredSignature => Kind::TokenExpired,
-        _ => Kind::InvalidCredentials,
-    };
-    Error::from(kind).because(error)
+fn unkeyed(missing: Missing) -> Error {
+    match missing {
+        Missing::Unknown => CredentialsError::UnknownSigningKey.into(),
+        Missing::Unclear(retry) => Kind::KeysUnavailable { retry }.into(),
+    }
 }
 
 /// The claim by which the issuer of a token is found.
@@ -224,8 +242,8 @@ struct Issued {
     iss: String,
 }
 
-/// The one of `issuers` that a token says it is from. It may lie: only that issuer's keys tell.
-pub(super) fn of<'a>(issuers: &'a [Arc<Issuer>], token: &str) -> Option<&'a Arc<Issuer>> {
-    let Issued { iss } = insecure_decode_claims(token).ok()?;
-    issuers.iter().find(|issuer| issuer.settings.issuer == iss)
+/// Returns the one of `issuers` that a token says it is from. It may lie: only that issuer's keys tell.
+pub(super) fn of<'a>(issuers: &'a [Arc<Issuer>], token: &str) -> Result<&'a Arc<Issuer>, CredentialsError> {
+    let Issued { iss } = insecure_decode_claims(token).map_err(|_| CredentialsError::NotJwt)?;
+    issuers.iter().find(|issuer| issuer.settings.issuer == iss).ok_or(CredentialsError::UnknownIssuer)
 }

@@ -7,6 +7,7 @@
 mod access;
 mod caller;
 mod certificate;
+mod fault;
 mod grant;
 mod issuer;
 mod jwks;
@@ -39,6 +40,7 @@ pub use self::{
 };
 use self::{
     caller::{ApiKey, Credential, Customers},
+    fault::CredentialsError,
     revocation::Revocations,
 };
 use crate::{
@@ -180,13 +182,32 @@ impl Auth {
         self.revocations.revoke(customer, Instant::now())
     }
 
+    /// Returns why no token can be this customer's, if so: a revocation of it would do nothing.
+    #[must_use]
+    pub fn not_a_customer(&self, customer: &str) -> Option<&'static str> {
+        let rules = self.rules();
+        let issuers: Vec<_> = rules.issuers.iter().filter(|issuer| issuer.names_customers()).collect();
+        let is_of = |issuer: &Issuer| {
+            let id = customer.strip_prefix(issuer.alias()).and_then(|rest| rest.strip_prefix(':'));
+            id.is_some_and(|id| !id.is_empty())
+        };
+        match rules.customers {
+            _ if issuers.is_empty() => Some("no issuer of tokens names customers: none has customers = true"),
+            Customers::OfSeveral if !issuers.iter().any(|issuer| is_of(issuer)) => {
+                Some("several issuers name customers: write the id as ALIAS:ID, as in dev:alice of [issuers.dev]")
+            }
+            Customers::OfOne | Customers::OfSeveral => None,
+        }
+    }
+
     /// How many customers' revocations are remembered.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revocations.len()
     }
 
-    fn is_revoked(&self, caller: &Caller) -> bool {
+    /// Returns true if the caller's token was revoked.
+    pub(crate) fn is_revoked(&self, caller: &Caller) -> bool {
         let customer = caller.customer();
         customer.is_some_and(|customer| self.revocations.cover(customer, caller.issued(), Instant::now()))
     }
@@ -292,9 +313,9 @@ impl Rules {
 
     async fn credential(&self, bearer: &str) -> Result<Credential, Error> {
         if bearer.starts_with(key::PREFIX) {
-            return self.key(bearer).ok_or_else(|| Kind::InvalidCredentials.into());
+            return self.key(bearer).ok_or_else(|| CredentialsError::UnknownKey.into());
         }
-        let issuer = issuer::of(&self.issuers, bearer).ok_or(Kind::InvalidCredentials)?;
+        let issuer = issuer::of(&self.issuers, bearer)?;
         Ok(Credential::Token(Arc::new(issuer.verify(bearer, self.customers).await?)))
     }
 
@@ -308,7 +329,7 @@ impl Rules {
 
 /// What a request carries as `authorization: Bearer` (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let invalid = || Error::from(Kind::InvalidCredentials);
+    let invalid = || Error::from(CredentialsError::NotBearer);
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -317,6 +338,6 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
             if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(invalid()) }
         }
         // Who reads the first one and who reads the last one would see two callers.
-        (Some(_), Some(_)) => Err(invalid()),
+        (Some(_), Some(_)) => Err(CredentialsError::SeveralHeaders.into()),
     }
 }

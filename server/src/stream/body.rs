@@ -24,7 +24,6 @@ use super::{
     transit::Chunk,
 };
 use crate::{
-    auth::Caller,
     backplane::{Attached, Backplane},
     error::{Error, Kind},
     frame,
@@ -44,7 +43,7 @@ pub struct Stream<B: Backplane> {
     /// A cursor for each interest that is live, by its slot. The first lies here itself.
     pub(super) cursors: SmallVec<[Option<Cursor>; 1]>,
     pub(super) streams: Arc<Streams<B>>,
-    entry: Arc<Entry>,
+    pub(super) entry: Arc<Entry>,
     finished: bool,
     protocol: Protocol,
     /// Boxed, as they are there but at the end.
@@ -66,7 +65,6 @@ pub struct Stream<B: Backplane> {
     /// Runs out at the caller's deadline, if there is one. The clock of all streams would be up to a tick late.
     deadline: Option<Pin<Box<Sleep>>>,
     key: (usize, usize),
-    pub(super) caller: Caller,
     /// Until it is asked to move.
     seat: Option<Seat>,
     end: StreamEnd,
@@ -77,11 +75,12 @@ impl<B: Backplane> Stream<B> {
         let Opening { wants, protocol, link, deadline, caller } = opening;
         // One more bit, for the clock.
         let signal = Arc::new(Signal::new(wants.len() + 1));
-        let entry = Arc::new(Entry::new(Arc::clone(&signal), link));
+        let expires = caller.expires();
+        let entry = Arc::new(Entry::new(Arc::clone(&signal), link, caller));
         let mut queue = Queue::default();
         let window = streams.window();
         queue.push(event::welcome(id, streams.settings(), window));
-        let life = Life::new(streams.settings(), Instant::now(), deadline, caller.expires());
+        let life = Life::new(streams.settings(), Instant::now(), deadline, expires);
         streams.metrics().streams_open.inc();
         streams.metrics().streams_opened.inc();
         Self {
@@ -91,7 +90,6 @@ impl<B: Backplane> Stream<B> {
             attaching: Some(Box::pin(attach(Arc::clone(&streams), signal, wants))),
             streams,
             entry,
-            caller,
             reviewed: 0,
             protocol,
             due: Instant::now(),

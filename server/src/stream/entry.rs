@@ -11,7 +11,11 @@ use std::{
     },
 };
 
-use crate::{auth::PeerIdentity, limits::Source, topic::Signal};
+use crate::{
+    auth::{Caller, PeerIdentity},
+    limits::Source,
+    topic::Signal,
+};
 
 /// The connection of a stream, as its streams see it.
 pub trait Link: Send + Sync {
@@ -88,10 +92,12 @@ pub(crate) struct Entry {
     abandoned: AtomicBool,
     /// The client was asked to move.
     is_moving: AtomicBool,
+    /// Who listens.
+    pub(super) caller: Caller,
 }
 
 impl Entry {
-    pub(super) fn new(signal: Arc<Signal>, link: Option<Arc<dyn Link>>) -> Self {
+    pub(super) fn new(signal: Arc<Signal>, link: Option<Arc<dyn Link>>, caller: Caller) -> Self {
         if let Some(link) = &link {
             link.tally().open.fetch_add(1, Relaxed);
         }
@@ -106,6 +112,7 @@ impl Entry {
             stalled_at: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
             is_moving: AtomicBool::new(false),
+            caller,
         }
     }
 

@@ -29,6 +29,11 @@ impl<B: Backplane> Streams<B> {
         self.review.changes.fetch_add(1, Release);
         self.wake_all();
     }
+
+    /// Returns how many open streams a review will end because the tokens that opened them are revoked.
+    pub fn revoked(&self, auth: &Auth) -> usize {
+        self.count_callers(|caller| auth.is_revoked(caller))
+    }
 }
 
 impl<B: Backplane> Stream<B> {
@@ -41,14 +46,14 @@ impl<B: Backplane> Stream<B> {
         }
         self.reviewed = changes;
         let Some(auth) = self.streams.review.auth.lock().clone() else { return };
-        if let Err(error) = auth.still_knows(&self.caller) {
+        if let Err(error) = auth.still_knows(&self.entry.caller) {
             self.queue.clear();
             self.end_with(error);
             return;
         }
         for place in &mut self.cursors {
             let Some(interest) = place.as_ref().map(|cursor| cursor.interest()) else { continue };
-            if let Err(error) = auth.may_listen(&self.caller, interest) {
+            if let Err(error) = auth.may_listen(&self.entry.caller, interest) {
                 let rejected = event::rejected(frame::interest(interest), &error);
                 self.queue.push(frame::event(Event::Rejected(rejected)));
                 self.open_interests -= 1;

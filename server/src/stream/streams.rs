@@ -28,6 +28,7 @@ use super::{
     translation::Translations,
 };
 use crate::{
+    auth::Caller,
     backplane::{Backplane, Position},
     error::{Error, Kind},
     interest::Interest,
@@ -108,6 +109,12 @@ impl<B: Backplane> Streams<B> {
                 entry.signal.raise(entry.alarm());
             }
         }
+    }
+
+    /// Counts the streams of certain callers that haven't been given up.
+    pub(super) fn count_callers(&self, is_meant: impl Fn(&Caller) -> bool) -> usize {
+        let is_meant = |entry: &Entry| !entry.is_stalled() && is_meant(&entry.caller);
+        self.shards.iter().map(|shard| shard.lock().iter().filter(|(_, entry)| is_meant(entry)).count()).sum()
     }
 
     /// How many streams are open.

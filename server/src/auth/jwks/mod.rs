@@ -112,6 +112,21 @@ impl Keys {
         if let Some(key) = known.borrow_and_update().keys.find(id, algorithm) {
             return Ok(key);
         }
+        self.fetched(known, id, algorithm).await
+    }
+
+    /// The key that a token names after a fetch that is made for it: the one that is known hasn't signed the token, but the
+    /// issuer may have replaced it under the same id.
+    pub(super) async fn find_anew(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
+        self.fetched(self.known.subscribe(), id, algorithm).await
+    }
+
+    async fn fetched(
+        &self,
+        mut known: watch::Receiver<Known>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<DecodingKey, Missing> {
         self.want(Instant::now())?;
         // The sender is ours: it goes on as long as somebody fetches.
         let _ = known.changed().await;

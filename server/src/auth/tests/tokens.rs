@@ -160,6 +160,35 @@ async fn a_token_that_the_issuers_key_did_not_sign_is_refused() {
 }
 
 #[tokio::test]
+async fn the_log_is_told_why_credentials_are_refused_and_nothing_of_them() {
+    let idp = Idp::new();
+    let server = run(&settings(&idp), &[]);
+    let bearer = |token: String| headers(&[&format!("Bearer {token}")]);
+    let token = |change: Value| bearer(idp.token(&change));
+    let signed = |header: Value| bearer(idp.sign(&header, &claims(&json!({}))));
+    for (sent, why) in [
+        (headers(&["Basic YW5uOnNlY3JldA=="]), "isn't `Bearer`"),
+        (headers(&["Bearer a", "Bearer b"]), "several `authorization` headers"),
+        (bearer("poke_secret".into()), "no key in [keys]"),
+        (bearer("secret".into()), "neither an API key nor a JWT"),
+        (token(json!({"iss": "https://secret.example"})), "no [issuers.NAME] has the `iss`"),
+        (signed(json!({"alg": "ES384", "kid": "ec"})), "`alg` isn't one of"),
+        (signed(json!({"alg": "ES256", "kid": "secret"})), "no key with the token's `kid`"),
+        (bearer(Idp::new().token(&json!({}))), "signature isn't of the issuer's key"),
+        (token(json!({"aud": "secret"})), "`aud` is none of"),
+        (token(json!({"nbf": now() + 60})), "`nbf` is in the future"),
+        (token(json!({"iat": now() + 60})), "`iat` is in the future"),
+        (token(json!({"exp": now() - 1})), "`exp` has passed"),
+        (token(json!({"exp": null})), "lacks one of the claims"),
+        (token(json!({"exp": "secret"})), ""),
+    ] {
+        let error = server.auth.caller(&sent, None).await.err().unwrap_or_else(|| panic!("{why}"));
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(!cause.is_empty() && cause.contains(why) && !cause.contains("secret"), "{why}: {cause}");
+    }
+}
+
+#[tokio::test]
 async fn an_algorithm_holds_only_where_it_is_allowed() {
     let idp = Idp::new();
     let mut settings = settings(&idp);
