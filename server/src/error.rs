@@ -6,6 +6,7 @@
 mod connect;
 mod details;
 mod kind;
+mod size;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use poke_proto::DataError;
 use tonic::{Code, Status};
 
-pub use self::{connect::ConnectError, kind::Kind};
+pub use self::{connect::ConnectError, kind::Kind, size::Size};
 use crate::{frame::MAX_POKE_BYTES, interest::InvalidInterest};
 
 /// An error, and what it came from.
@@ -151,8 +152,7 @@ impl From<InvalidInterest> for Error {
 impl From<DataError> for Error {
     fn from(invalid: DataError) -> Self {
         if invalid == DataError::TooLarge {
-            // Nobody counted further than that.
-            return Kind::PokeTooLarge { size: MAX_POKE_BYTES + 1, limit: MAX_POKE_BYTES }.into();
+            return Kind::PokeTooLarge { size: Size::MoreThan(MAX_POKE_BYTES), limit: MAX_POKE_BYTES }.into();
         }
         Self::invalid(Kind::InvalidData, "data", format!("data is refused: {invalid}"))
     }

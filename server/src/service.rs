@@ -33,7 +33,7 @@ use crate::{
     auth::{Auth, Caller},
     backplane::Backplane,
     domain::{Audience, Domain, Domains},
-    error::{Error, Faults, Kind},
+    error::{Error, Faults, Kind, Size},
     frame::MAX_POKE_BYTES,
     limits::{Limits, Memory},
     metrics::Shed,
@@ -42,8 +42,11 @@ use crate::{
 };
 
 /// A request to Publish or EndInterest. A poke has at most an eighth of it, but it comes in encodings larger than ours.
-const UNARY_LIMIT: Limit =
-    Limit { bytes: 1 << 20, exceeded: |size, _| Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES } };
+const UNARY_LIMIT: Limit = Limit { bytes: 1 << 20, exceeded: |_, most| too_large(Size::MoreThan(most)) };
+
+fn too_large(size: Size) -> Kind {
+    Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES }
+}
 
 /// `poke.v1.PokeService`. Clones share everything.
 pub struct PokeService<B> {

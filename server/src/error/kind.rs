@@ -4,6 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use tonic::Code;
 
+use super::Size;
 use crate::{metrics::StreamLimit, registry::Whose};
 
 /// What a caller is told went wrong: one kind for each line of the table at the head of `poke.proto`.
@@ -63,15 +64,15 @@ pub enum Kind {
     InterestEnded,
     /// A poke, or a request on its way to become one, with too many bytes.
     PokeTooLarge {
-        /// Its bytes; of a request that wasn't read to its end, those that were seen.
-        size: usize,
+        /// Its bytes.
+        size: Size,
         /// The most bytes of a poke.
         limit: usize,
     },
     /// A SubscribeRequest with too many bytes.
     RequestTooLarge {
-        /// Its bytes, or those that were seen.
-        size: usize,
+        /// Its bytes.
+        size: Size,
         /// The most bytes that it may have.
         limit: usize,
     },
@@ -218,15 +219,17 @@ impl Kind {
                 Row::final_(FailedPrecondition, "WRONG_AUDIENCE", "the domain is configured for the other audience")
             }
             Self::InterestEnded => Row::final_(FailedPrecondition, "INTEREST_ENDED", "the interest has ended"),
-            Self::PokeTooLarge { limit, .. } => Row::final_(
+            Self::PokeTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,
                 "POKE_TOO_LARGE",
-                format!("a poke is at most {limit} bytes, domain, filter and encoded data together"),
+                format!(
+                    "a poke is at most {limit} bytes, domain, filter and encoded data together: this one has {size}"
+                ),
             ),
-            Self::RequestTooLarge { limit, .. } => Row::final_(
+            Self::RequestTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,
                 "REQUEST_TOO_LARGE",
-                format!("a SubscribeRequest is at most {limit} bytes"),
+                format!("a SubscribeRequest is at most {limit} bytes: this one has {size}"),
             ),
             Self::HeadersTooLarge { limit } => Row::final_(
                 ResourceExhausted,
@@ -276,7 +279,7 @@ impl Kind {
     pub(super) fn metadata(self) -> Vec<(&'static str, usize)> {
         match self {
             Self::PokeTooLarge { size, limit } | Self::RequestTooLarge { size, limit } => {
-                vec![("size", size), ("limit", limit)]
+                vec![size.metadata(), ("limit", limit)]
             }
             Self::TooManyInterests { limit } | Self::HeadersTooLarge { limit } => vec![("limit", limit)],
             Self::RateLimited { limit, .. } => vec![("limit", limit as usize)],
@@ -310,8 +313,8 @@ impl Kind {
         Self::IdempotencyKeyReused,
         Self::WrongAudience,
         Self::InterestEnded,
-        Self::PokeTooLarge { size: usize::MAX, limit: usize::MAX },
-        Self::RequestTooLarge { size: usize::MAX, limit: usize::MAX },
+        Self::PokeTooLarge { size: Size::MoreThan(usize::MAX), limit: usize::MAX },
+        Self::RequestTooLarge { size: Size::MoreThan(usize::MAX), limit: usize::MAX },
         Self::HeadersTooLarge { limit: usize::MAX },
         Self::RateLimited { whose: Whose::Publisher, limit: u32::MAX, wait: SOON },
         Self::TooManyStreams { of: StreamLimit::Customer },

@@ -98,11 +98,21 @@ fn the_first_violation_gives_the_reason_and_each_has_its_own() {
 
 #[test]
 fn a_size_comes_with_its_limit() {
-    let error = Error::from(Kind::PokeTooLarge { size: 131_073, limit: 131_072 });
-    let details = error.to_status().get_error_details();
-    let metadata = &details.error_info().unwrap().metadata;
-    assert_eq!((metadata["size"].as_str(), metadata["limit"].as_str()), ("131073", "131072"));
-    assert!(error.message().contains("131072"));
+    for (size, name, bytes, said) in [
+        (
+            Size::Exactly(131_073),
+            "size",
+            "131073",
+            "at most 131072 bytes, domain, filter and encoded data together: this one has 131073",
+        ),
+        (Size::MoreThan(131_072), "size_over", "131072", "this one has more than 131072"),
+    ] {
+        let error = Error::from(Kind::PokeTooLarge { size, limit: 131_072 });
+        let details = error.to_status().get_error_details();
+        let metadata = &details.error_info().unwrap().metadata;
+        assert_eq!((metadata[name].as_str(), metadata["limit"].as_str(), metadata.len()), (bytes, "131072", 2));
+        assert!(error.message().ends_with(said), "{error}");
+    }
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use poke_proto::{Data, DataError, v1};
 
-use super::Shared;
+use super::{Shared, too_large};
 use crate::{
     auth::{Caller, Right},
     backplane::Backplane,
     domain::{Audience, Domain},
-    error::{Error, Faults, Kind},
+    error::{Error, Faults, Kind, Size},
     frame::{self, MAX_POKE_BYTES},
     interest::{Interest, Recipients},
 };
@@ -68,7 +68,7 @@ impl<B: Backplane> Shared<B> {
         let domain = self.domain_for(interest.domain(), audience)?;
         let size = frame::size(&interest, data.as_ref());
         if size > MAX_POKE_BYTES {
-            return Err(Kind::PokeTooLarge { size, limit: MAX_POKE_BYTES }.into());
+            return Err(too_large(Size::Exactly(size)).into());
         }
         Ok(Submission { interest, domain, data, key })
     }
@@ -80,13 +80,20 @@ impl Fields {
         let recipients = faults.check(recipients(audience, &customer_id)).unwrap_or(Recipients::Everyone);
         let invalid = Interest::faults(&recipients, &domain, &filter);
         invalid.for_each(|invalid| faults.note(invalid.into()));
-        let data = match data.map(|data| data.canonical_within(MAX_POKE_BYTES)).transpose() {
-            Err(too_large @ DataError::TooLarge) => return Err(too_large.into()),
-            data => faults.check(data).flatten(),
+        let canonical = match data.as_ref().map(|data| data.canonical_within(MAX_POKE_BYTES)).transpose() {
+            Err(DataError::TooLarge) => {
+                // Its encoding is whole, and as the server would make it but for odd encoders.
+                let size = Interest::new(recipients, &domain, &filter)
+                    .map_or(Size::MoreThan(MAX_POKE_BYTES), |interest| {
+                        Size::Exactly(frame::size(&interest, data.as_ref()))
+                    });
+                return Err(too_large(size).into());
+            }
+            canonical => faults.check(canonical).flatten(),
         };
         let key = faults.check(check_key(idempotency_key)).flatten();
         faults.into_result()?;
-        Ok((Interest::new(recipients, &domain, &filter)?, data, key))
+        Ok((Interest::new(recipients, &domain, &filter)?, canonical, key))
     }
 }
 

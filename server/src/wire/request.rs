@@ -12,7 +12,7 @@ use prost::{
 
 use super::{Intake, Protocol, envelope, gzip, text};
 use crate::{
-    error::{Error, Faults, Kind},
+    error::{Error, Faults, Kind, Size},
     frame::PREFIX_BYTES,
 };
 
@@ -22,11 +22,11 @@ pub struct Limit {
     /// The most bytes.
     pub bytes: usize,
     /// The error for more, from how many there were and how many there may be.
-    pub exceeded: fn(usize, usize) -> Kind,
+    pub exceeded: fn(Size, usize) -> Kind,
 }
 
 impl Limit {
-    fn exceeded_by(self, size: usize) -> Error {
+    fn exceeded_by(self, size: Size) -> Error {
         (self.exceeded)(size, self.bytes).into()
     }
 }
@@ -126,10 +126,10 @@ impl Protocol {
             Self::Grpc | Self::GrpcWeb | Self::ConnectStream | Self::ConnectJsonStream => envelope::open(body)?,
         };
         match (compressed, gzip) {
-            (false, _) if message.len() > limit.bytes => Err(limit.exceeded_by(message.len())),
+            (false, _) if message.len() > limit.bytes => Err(limit.exceeded_by(Size::Exactly(message.len()))),
             (false, _) => Ok(message),
             (true, true) => gzip::inflate(&message, limit.bytes).map_err(|failure| match failure {
-                gzip::Failure::TooLarge => limit.exceeded_by(limit.bytes + 1),
+                gzip::Failure::TooLarge => limit.exceeded_by(Size::MoreThan(limit.bytes)),
                 gzip::Failure::Corrupt(error) => malformed("the request isn't valid gzip").because(error),
             }),
             (true, false) => Err(malformed("the request is compressed, but doesn't say how")),
@@ -190,7 +190,7 @@ where
 {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most * PATIENCE {
-        return Err(limit.exceeded_by(announced));
+        return Err(limit.exceeded_by(Size::MoreThan(limit.bytes)));
     }
     let mut reading = intake.open()?;
     let mut body = pin!(body);
@@ -213,7 +213,7 @@ where
             break;
         }
     }
-    if size > most { Err(limit.exceeded_by(size)) } else { Ok(bytes.freeze()) }
+    if size > most { Err(limit.exceeded_by(Size::MoreThan(limit.bytes))) } else { Ok(bytes.freeze()) }
 }
 
 /// The most fields of a unary method's request. The contract has six, and encoders write each of them once.
@@ -239,8 +239,9 @@ fn decode<M: Message + Default>(message: Bytes) -> Result<M, Error> {
     M::decode(message).map_err(undecodable)
 }
 
+/// JSON may begin with a byte-order mark, as files have it that are sent as they are (RFC 8259, section 8.1).
 fn utf8(message: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(message).map_err(|error| malformed("the request isn't UTF-8").because(error))
+    poke_proto::text::decode(message).map_err(|error| malformed("the request isn't UTF-8").because(error))
 }
 
 fn malformed(rule: &'static str) -> Error {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    error::{Error, Faults, Kind},
+    error::{Error, Faults, Kind, Size},
     frame,
 };
 

@@ -113,6 +113,8 @@ async fn a_poke_has_131072_bytes_and_not_one_more() {
     let server = Server::new();
     let fits = v1::PublishRequest { data: Some(filling(MAX_POKE_BYTES)), ..publication() };
     server.publish(&fits).await.unwrap();
+    let marked = format!("\u{feff}{}", json!({ "domain": "PLAYLIST", "filter": "f" }));
+    assert_eq!(server.json("Publish", marked).await.0, 200, "a byte-order mark is no part of JSON");
     let unknown_field = [fits.encode_to_vec(), vec![0x7a, 0x03, b'a', b'b', b'c']].concat();
     assert_eq!(server.send(request("Publish", "application/proto", unknown_field)).await.status(), 200);
 
@@ -123,6 +125,26 @@ async fn a_poke_has_131072_bytes_and_not_one_more() {
         let details = status.get_error_details();
         let metadata = &details.error_info().unwrap().metadata;
         assert_eq!((metadata["size"].as_str(), metadata["limit"].as_str()), ("131073", "131072"));
+    }
+    // Whatever the encoding: what was counted is told, and how far, where it wasn't.
+    let metadata = |details: &serde_json::Value| details[0]["debug"]["metadata"].clone();
+    for (size, data, told) in [
+        (200_000, None, json!({ "size": "200000", "limit": "131072" })),
+        (1_000_000, None, json!({ "size": "1000000", "limit": "131072" })),
+        (0, Some(json!(vec![1; 20_000])), json!({ "size_over": "131072", "limit": "131072" })),
+        (0, Some(json!("x".repeat(2 << 20))), json!({ "size_over": "1048576", "limit": "131072" })),
+    ] {
+        let is_counted = data.is_none();
+        let data = data.unwrap_or_else(|| filling(size).to_value().unwrap());
+        let body = json!({ "domain": "PLAYLIST", "filter": "f", "data": data }).to_string();
+        let (status, refused) = server.json("Publish", body).await;
+        assert_eq!((status, metadata(&refused["details"])), (429, told));
+        if is_counted {
+            let binary = v1::PublishRequest { data: Some(filling(size)), ..publication() };
+            let status = server.publish(&binary).await.unwrap_err();
+            assert_eq!(status.get_error_details().error_info().unwrap().metadata["size"], size.to_string());
+            assert!(status.message().ends_with(&format!("this one has {size}")), "{status}");
+        }
     }
     let huge = v1::PublishRequest { filter: "x".repeat(1 << 20), ..publication() };
     assert_eq!(reason(&server.publish(&huge).await.unwrap_err()), "POKE_TOO_LARGE");
