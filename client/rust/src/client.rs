@@ -294,7 +294,7 @@ const HTTPS_PORT: u16 = 443;
 /// hold a password.
 fn check_url(url: &str) -> Result<bool, Error> {
     if let Some(path) = url.strip_prefix("unix:") {
-        return if path.is_empty() { Err(config("unix: needs the path of a socket")) } else { Ok(false) };
+        return check_path(path.strip_prefix("//").unwrap_or(path)).map(|()| false);
     }
     let uri: Uri =
         url.parse().map_err(|error| Error::with(ErrorKind::Config, format!("this isn't a URL ({error})")))?;
@@ -318,6 +318,21 @@ fn check_url(url: &str) -> Result<bool, Error> {
         return Err(config("the URL's port must be a number from 1 to 65535"));
     }
     Ok(is_encrypted)
+}
+
+/// What a server can't listen on either.
+fn check_path(path: &str) -> Result<(), Error> {
+    match path {
+        "" => Err(config("unix: needs the path of a socket")),
+        path if path.starts_with('@') => {
+            Err(config("abstract UNIX sockets (unix:@name) aren't supported: name a path"))
+        }
+        #[cfg(unix)]
+        path if std::os::unix::net::SocketAddr::from_pathname(path).is_err() => {
+            Err(config("the path of the UNIX socket is too long for the system: Linux takes 107 bytes"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn config(problem: &'static str) -> Error {
@@ -350,6 +365,9 @@ mod tests {
             "ftp://poke",
             "http://",
             "unix:",
+            "unix://",
+            "unix:@poke",
+            &format!("unix:/{}", "x".repeat(120)),
             "http://a b",
             "http://poke:99999",
             "http://poke:0",
@@ -371,5 +389,8 @@ mod tests {
         assert_eq!(Client::builder("http://a").token("a\nb").build().unwrap_err().kind(), ErrorKind::Config);
         let client = Client::builder("http://a").token("secret").build().unwrap();
         assert!(!format!("{client:?}").contains("secret"));
+        for nothing in ["", " \n", "\u{feff}"] {
+            assert_eq!(Client::builder("http://a").token(nothing).build().unwrap_err().kind(), ErrorKind::Config);
+        }
     }
 }

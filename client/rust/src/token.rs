@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 
+use poke_proto::text;
 use tokio::sync::Mutex;
 use tonic::{Request, metadata::AsciiMetadataValue};
 
@@ -38,7 +39,12 @@ pub(crate) struct Fetched {
 pub(crate) struct Token(Option<AsciiMetadataValue>);
 
 impl Token {
+    /// The token of a text, which may have come from a file: a byte-order mark and white space around it aren't sent.
     fn bearer(token: &str) -> Result<Self, Error> {
+        let token = text::without_mark(token).trim();
+        if token.is_empty() {
+            return Err(Error::with(ErrorKind::Config, "the token is empty"));
+        }
         let mut value = AsciiMetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|error| Error::with(ErrorKind::Config, error))?;
         value.set_sensitive(true);

@@ -5,6 +5,7 @@ mod problem;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use poke_proto::text::{self, PemError};
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -41,7 +42,10 @@ impl Tls {
             .with_root_certificates(roots);
         let mut config = match &self.certificate {
             Some((certificates, key)) => config
-                .with_client_auth_cert(read(certificates)?, read_key(key)?)
+                .with_client_auth_cert(
+                    read(certificates).map_err(|error| format!("the certificate can't be read: {error}"))?,
+                    read_key(key).map_err(|error| format!("the certificate's key can't be read: {error}"))?,
+                )
                 .map_err(|error| format!("the certificate and its key can't be used: {error}"))?,
             None => config.with_no_client_auth(),
         };
@@ -52,7 +56,7 @@ impl Tls {
 
 fn named(pem: &[u8]) -> Result<RootCertStore, BoxError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read(pem)? {
+    for certificate in read(pem).map_err(|error| format!("the authorities can't be read: {error}"))? {
         roots.add(certificate).map_err(|error| format!("an authority's certificate can't be used: {error}"))?;
     }
     Ok(roots)
@@ -69,18 +73,15 @@ fn of_system() -> Result<RootCertStore, BoxError> {
     Ok(roots)
 }
 
-fn read(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| format!("a certificate isn't PEM: {error}"))?;
-    if certificates.is_empty() {
-        return Err("there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into());
-    }
-    Ok(certificates)
+/// PEM that a program may have taken from a variable or a secret: see [`text`].
+fn read(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let pem = text::certificates(pem)?;
+    // The parser's own words repeat what it has read.
+    CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(|_| PemError::Damaged)
 }
 
-fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, BoxError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| "there is no private key in PEM form without a passphrase (-----BEGIN PRIVATE KEY-----)".into())
+fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
+    PrivateKeyDer::from_pem_slice(text::private_key(pem)?.as_bytes()).map_err(|_| PemError::Damaged)
 }
 
 /// Without the key.

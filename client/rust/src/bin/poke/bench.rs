@@ -10,6 +10,7 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use clap::builder::NonEmptyStringValueParser;
 use tokio::{task::JoinSet, time::Instant};
 
 use self::{plan::Plan, progress::Progress, report::Report, tally::Tally};
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     streams_per_connection: u32,
     /// Domain to use; each run takes new filters
-    #[arg(long, value_name = "DOMAIN", default_value = "BENCH")]
+    #[arg(long, value_name = "DOMAIN", default_value = "BENCH", value_parser = NonEmptyStringValueParser::new())]
     domain: String,
 }
 

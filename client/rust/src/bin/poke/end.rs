@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use poke_client::End;
 use serde_json::json;
 
@@ -21,13 +22,15 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Domain: the kind of data, for example PLAYLIST
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     domain: String,
     /// Filter: which item of that kind, for example a playlist's id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     filter: String,
     #[command(flatten)]
     source: Source,
     /// Send to this customer only
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     customer: Option<String>,
     /// Time for which the command retries
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]

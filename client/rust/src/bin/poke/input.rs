@@ -6,12 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use poke_proto::{Data, DataError};
+use poke_proto::{
+    Data, DataError,
+    text::{self, TextError},
+};
 use serde::de::IgnoredAny;
 
 use crate::{
     failure::{Exit, Failure},
     output::Output,
+    profile::shown,
 };
 
 /// More than this is never a poke (128 KiB), not even as JSON with generous white space.
@@ -47,7 +51,8 @@ impl Source {
     pub(crate) async fn read(self, output: &Output) -> Result<Option<Data>, Failure> {
         let text = match (self.data, self.file) {
             (None, None) => return Ok(None),
-            (Some(text), _) if text != "-" => text,
+            (Some(text), _) if text != "-" && self.reading.string => text,
+            (Some(text), _) if text != "-" => text::without_mark(&text).to_owned(),
             (Some(_), _) => read_aside(None, output).await?,
             (None, path) => read_aside(path.filter(|path| path != Path::new("-")), output).await?,
         };
@@ -66,15 +71,15 @@ async fn read_aside(path: Option<PathBuf>, output: &Output) -> Result<String, Fa
         output.note("reading the data from the terminal; Ctrl-D ends it");
     }
     let reading = tokio::task::spawn_blocking(move || match path {
-        None => text(io::stdin().lock(), "standard input"),
-        Some(path) => text(open(&path)?, &path.display().to_string()),
+        None => read(io::stdin().lock(), "standard input"),
+        Some(path) => read(open(&path)?, &path.display().to_string()),
     });
     reading.await.map_err(|error| Failure::new(Exit::Unexpected, error))?
 }
 
 /// Opens a file that the user named.
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| Failure::usage(format_args!("can't read {}: {error}", path.display())))
+    File::open(path).map_err(|error| Failure::usage(format_args!("can't read {}: {error}", shown(path.display()))))
 }
 
 impl Reading {
@@ -120,7 +125,7 @@ fn fault(text: &str) -> Option<String> {
     serde_json::from_str::<IgnoredAny>(text).err().map(|error| error.to_string())
 }
 
-fn text(source: impl Read, name: &str) -> Result<String, Failure> {
+fn read(source: impl Read, name: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     source
         .take(MOST + 1)
@@ -129,9 +134,15 @@ fn text(source: impl Read, name: &str) -> Result<String, Failure> {
     if bytes.len() as u64 > MOST {
         return Err(Failure::usage(format_args!("{name} is too large: a poke holds at most 128 KiB")));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format_args!("{name} isn't UTF-8 text; encode it, for example with base64")))?;
-    Ok(without_line_end(text))
+    Ok(without_line_end(decode(&bytes, name)?))
+}
+
+/// Returns bytes as text, without a byte-order mark.
+pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<String, Failure> {
+    text::decode(bytes).map(str::to_owned).map_err(|error| {
+        let hint = if error == TextError::NotUtf8 { "; encode it, for example with base64" } else { "" };
+        Failure::usage(format_args!("{name}: {error}{hint}"))
+    })
 }
 
 /// `echo Updated | poke publish … -` means "Updated".
@@ -224,7 +235,7 @@ mod tests {
 
     #[test]
     fn one_line_end_at_the_end_does_not_count() {
-        let read = |bytes: &[u8]| text(bytes, "x").unwrap();
+        let read = |bytes: &[u8]| super::read(bytes, "x").unwrap();
         assert_eq!(read(b"Updated\n"), "Updated");
         assert_eq!(read(b"Updated\r\n"), "Updated");
         assert_eq!(read(b"a\n\n"), "a\n");
@@ -233,7 +244,14 @@ mod tests {
 
     #[test]
     fn a_source_that_is_too_large_or_not_text_is_refused() {
-        assert!(text(io::repeat(b'x'), "x").unwrap_err().message().unwrap().contains("too large"));
-        assert!(text(&b"\xff"[..], "x").unwrap_err().message().unwrap().contains("base64"));
+        assert!(read(io::repeat(b'x'), "x").unwrap_err().message().unwrap().contains("too large"));
+        assert!(read(&b"\xff"[..], "x").unwrap_err().message().unwrap().contains("base64"));
+        assert!(read(&b"\xff\xfe{\0}\0"[..], "x").unwrap_err().message().unwrap().contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_data() {
+        let text = read(&b"\xef\xbb\xbf{\"a\":1}\r\n"[..], "x").unwrap();
+        assert_eq!(json(JSON, &text), r#"{"a":1}"#);
     }
 }

@@ -16,9 +16,13 @@ mod subscribe;
 mod text;
 mod token;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use poke_proto::text::masked;
 
 use crate::{
     failure::{Exit, Failure},
@@ -58,9 +62,19 @@ Examples:
   poke status --json
 ";
 
+/// What somebody reads who doesn't know the command yet.
+const BRIEF: &str = "\
+Examples, with poke-server running:
+  poke subscribe PLAYLIST playlist-id
+  poke publish PLAYLIST playlist-id Updated
+  poke status
+
+`poke COMMAND --help` explains a command, `poke --help` profiles, exit codes and all common options.
+";
+
 /// Publishes pokes, subscribes to them, and shows the state of a Multicast Poke server
 #[derive(Debug, Parser)]
-#[command(name = "poke", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(name = "poke", version, after_help = BRIEF, after_long_help = AFTER_HELP, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     shared: Shared,
@@ -146,8 +160,37 @@ async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Re
     }
 }
 
+/// Says why a command line can't be followed. Without a command that is a short help.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let said = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => brief_help(),
+        // The words of the user may hold a token.
+        _ if error.use_stderr() => masked(&error.to_string()).into_owned(),
+        _ => error.exit(),
+    };
+    // Where even this can't be written, the exit code has to do.
+    let _ = io::stderr().write_all(said.as_bytes());
+    Failure::Silent(Exit::Usage).code()
+}
+
+/// What the command does and has, on less than one screen.
+fn brief_help() -> String {
+    let command = Cli::command();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let commands = command.get_subcommands();
+    let commands = commands.map(|command| {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        format!("  {:12} {about}\n", command.get_name())
+    });
+    format!("{about}\n\nUsage: poke COMMAND\n\n{}\n{BRIEF}", commands.collect::<String>())
+}
+
 fn main() -> ExitCode {
-    let Cli { shared, command } = Cli::parse();
+    let Cli { shared, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let Shared { connection, wait, output: format, json, color, quiet } = shared;
     let format = if json { Format::Json } else { format };
     let mut context = Context { connection, wait, format, output: Output::new(color, quiet) };

@@ -1,6 +1,6 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use clap::{CommandFactory as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use super::*;
 
@@ -86,6 +86,40 @@ fn publish_takes_data_in_one_way() {
 fn help_documents_every_exit_code() {
     for code in ["  0 ", "  1 ", "  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  130 "] {
         assert!(AFTER_HELP.contains(&format!("\n{code}")), "{code}");
+    }
+}
+
+#[test]
+fn without_a_command_the_help_is_short() {
+    let help = brief_help();
+    assert!(help.lines().count() <= 23 && help.lines().all(|line| line.len() <= 100), "{help}");
+    for command in Cli::command().get_subcommands() {
+        assert!(help.contains(&format!("\n  {} ", command.get_name())), "{help}");
+    }
+    assert!(help.contains("poke publish PLAYLIST playlist-id Updated"), "{help}");
+}
+
+#[test]
+fn what_must_not_be_empty_is_not() {
+    for line in [
+        "publish D f --key=",
+        "publish D f --customer=",
+        "end D f --customer=",
+        "status --url=",
+        "status --profile=",
+        "status --token-file=",
+        "status --ca=",
+        "token ann --audience=",
+        "token ann --key=",
+        "bench --domain=",
+    ] {
+        assert!(
+            matches!(refused(&format!("poke {line}")), ErrorKind::InvalidValue | ErrorKind::ValueValidation),
+            "{line}"
+        );
+    }
+    for words in [["poke", "publish", "", "f"], ["poke", "end", "D", ""]] {
+        assert!(Cli::try_parse_from(words).is_err(), "{words:?}");
     }
 }
 

@@ -8,10 +8,12 @@ mod certificates;
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env, fmt, fs, io,
     path::{Path, PathBuf},
 };
 
+use clap::builder::NonEmptyStringValueParser;
+use poke_proto::text;
 use serde::Deserialize;
 
 pub(crate) use self::certificates::Certificates;
@@ -27,10 +29,10 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The server: http://HOST:PORT, https://HOST or unix:///PATH [env: POKE_URL] [default: http://127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     url: Option<String>,
     /// Name of a profile in the profile file [env: POKE_PROFILE]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     profile: Option<String>,
     /// API key or JWT. Other users of this machine can see it: prefer the environment or a file [env: POKE_TOKEN]
     #[arg(long, global = true, value_name = "TOKEN", conflicts_with = "token_file")]
@@ -113,7 +115,18 @@ impl Environment {
 
 /// Finds the server and the token.
 pub(crate) fn resolve(flags: &Connection, environment: &Environment) -> Result<Target, Failure> {
-    resolve_with(flags, environment, &|path| fs::read_to_string(path))
+    resolve_with(flags, environment, &read_text)
+}
+
+/// Reads a file of text.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let text = |bytes: Vec<u8>| text::decode(&bytes).map(str::to_owned);
+    text(fs::read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// A path or a name as messages show it: somebody may have put a token there.
+pub(crate) fn shown(named: impl fmt::Display) -> String {
+    text::masked(&named.to_string()).into_owned()
 }
 
 type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -181,7 +194,7 @@ impl Chosen {
         let asked = flags.profile.as_ref().or(env.profile.as_ref());
         let Some(path) = env.profile_file() else {
             return match asked {
-                Some(name) => Err(Failure::usage(format_args!("no profile {name:?}: there is no home folder"))),
+                Some(name) => Err(Failure::usage(format_args!("no profile {}: there is no home folder", shown(name)))),
                 None => Ok(None),
             };
         };
@@ -190,7 +203,7 @@ impl Chosen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return match asked {
                     Some(name) => {
-                        Err(Failure::usage(format_args!("no profile {name:?}: {} isn't there", path.display())))
+                        Err(Failure::usage(format_args!("no profile {}: {} isn't there", shown(name), path.display())))
                     }
                     None => Ok(None),
                 };
@@ -201,7 +214,12 @@ impl Chosen {
         let Some(profile) = file.profiles.remove(&name) else {
             let known: Vec<_> = file.profiles.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(Failure::usage(format_args!("no profile {name:?} in {}; it has {known}", path.display())));
+            return Err(Failure::usage(format_args!(
+                "no profile {} in {}; it has {}",
+                shown(name),
+                path.display(),
+                shown(known)
+            )));
         };
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Some(Self { name, profile, folder }))
@@ -214,11 +232,12 @@ impl Chosen {
     /// The token, and the file that holds it.
     fn token(&self, env: &Environment, read: Read<'_>) -> Result<Option<(String, Option<PathBuf>)>, Failure> {
         match (&self.profile.token, &self.profile.token_file) {
-            (Some(_), Some(_)) => {
-                Err(Failure::usage(format_args!("profile {:?} has a token and a token_file; keep one", self.name)))
-            }
+            (Some(_), Some(_)) => Err(Failure::usage(format_args!(
+                "profile {} has a token and a token_file; keep one",
+                shown(&self.name)
+            ))),
             (Some(token), None) => {
-                let token = checked_token(token, &format!("profile {:?}", self.name))?;
+                let token = checked_token(token, &format!("profile {}", shown(&self.name)))?;
                 Ok(Some((token, None)))
             }
             (None, Some(path)) => {
@@ -246,18 +265,24 @@ impl Chosen {
 fn bad_file(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     // The error's own Display quotes the line, and that may hold a token.
     let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-    Failure::usage(format_args!("{}:{line}: {}", path.display(), error.message()))
+    // Nor does a type error keep to the types: of the value only what is expected in its place is told.
+    let message = match error.message().rsplit_once(", expected ") {
+        Some((wrong, expected)) if wrong.starts_with("invalid ") => format!("a wrong value, expected {expected}"),
+        _ => shown(error.message()),
+    };
+    Failure::usage(format_args!("{}:{line}: {message}", path.display()))
 }
 
 fn token_file(path: &Path, read: Read<'_>) -> Result<String, Failure> {
-    let text = read(path)
-        .map_err(|error| Failure::usage(format_args!("can't read the token from {}: {error}", path.display())))?;
-    checked_token(&text, &path.display().to_string())
+    let text = read(path).map_err(|error| {
+        Failure::usage(format_args!("can't read the token from {}: {error}", shown(path.display())))
+    })?;
+    checked_token(&text, &shown(path.display()))
 }
 
 /// A token must fit in a header. It is never repeated in an error.
 fn checked_token(token: &str, whence: &str) -> Result<String, Failure> {
-    let token = token.trim();
+    let token = text::without_mark(token).trim();
     if token.is_empty() {
         return Err(Failure::usage(format_args!("the token from {whence} is empty")));
     }

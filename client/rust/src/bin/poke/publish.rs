@@ -5,6 +5,7 @@ mod request;
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use poke_client::{Position, Publish, Published};
 use serde::Serialize;
 
@@ -32,10 +33,10 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Domain: the kind of data, for example PLAYLIST
-    #[arg(required_unless_present = "lines", requires = "filter")]
+    #[arg(required_unless_present = "lines", requires = "filter", value_parser = NonEmptyStringValueParser::new())]
     domain: Option<String>,
     /// Filter: which item of that kind, for example a playlist's id
-    #[arg(required_unless_present = "lines")]
+    #[arg(required_unless_present = "lines", value_parser = NonEmptyStringValueParser::new())]
     filter: Option<String>,
     #[command(flatten)]
     source: Source,
@@ -44,10 +45,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["data", "key"], help_heading = "Data")]
     lines: bool,
     /// Idempotency key: the server delivers only the first poke with this key
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
     /// Send to this customer only
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     customer: Option<String>,
     /// Time for which each poke is retried
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10s")]

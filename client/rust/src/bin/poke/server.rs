@@ -8,7 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 
 use crate::{
     failure::{Exit, Failure},
-    profile::Target,
+    profile::{self, Target},
     text,
 };
 
@@ -158,13 +158,14 @@ fn is_other_protocol(error: &Error) -> bool {
     reasons.into_iter().any(|reason| matches!(reason, h2::Reason::FRAME_SIZE_ERROR | h2::Reason::PROTOCOL_ERROR))
 }
 
-/// What may be shown of a URL that is wrong: not its password.
+/// What may be shown of a URL that is wrong: not its password, and no token in its place.
 fn shown(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
+    let shown = match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
         (None, Some((_, rest))) => format!("…@{rest}"),
         (_, None) => url.to_owned(),
-    }
+    };
+    profile::shown(shown)
 }
 
 fn build(target: &Target) -> Result<Client, Failure> {
@@ -175,7 +176,7 @@ fn build(target: &Target) -> Result<Client, Failure> {
             let path = path.clone();
             builder = builder.token_provider(move || {
                 let path = path.clone();
-                async move { std::fs::read_to_string(path).map(|token| token.trim().to_owned()) }
+                async move { profile::read_text(&path) }
             });
         }
         (None, Some(token)) => builder = builder.token(token),

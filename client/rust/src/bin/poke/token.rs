@@ -11,6 +11,8 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use clap::builder::NonEmptyStringValueParser;
+use poke_proto::text;
 use ring::{
     digest::{SHA256, digest},
     rand::SystemRandom,
@@ -19,7 +21,7 @@ use ring::{
 use serde_json::{Map, Value, json};
 use tokio_rustls::rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 
-use crate::{Context, duration, failure::Failure};
+use crate::{Context, duration, failure::Failure, profile::shown};
 
 const AFTER_HELP: &str = "\
 The first call makes the key pair: PATH holds the private key, and PATH.jwks.json the public one, for the server:
@@ -43,21 +45,22 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Customer for whom the token is, the claim `sub`
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     subject: String,
     /// Lifetime of the token
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1h")]
     expires: Duration,
     /// The claim `iss`
-    #[arg(long, value_name = "NAME", default_value = "poke-dev")]
+    #[arg(long, value_name = "NAME", default_value = "poke-dev", value_parser = NonEmptyStringValueParser::new())]
     issuer: String,
     /// The claim `aud`
-    #[arg(long, value_name = "NAME", default_value = "poke")]
+    #[arg(long, value_name = "NAME", default_value = "poke", value_parser = NonEmptyStringValueParser::new())]
     audience: String,
     /// Interest that the token grants, for domains with subscribers = "grant"
     #[arg(long, value_name = "DOMAIN/FILTER", value_parser = interest)]
     grant: Vec<(String, String)>,
     /// Prefix of the filters that the token grants
-    #[arg(long, value_name = "DOMAIN/PREFIX", value_parser = interest)]
+    #[arg(long, value_name = "DOMAIN/PREFIX", value_parser = prefix)]
     grant_prefix: Vec<(String, String)>,
     /// Additional claim with a string value
     #[arg(long, value_name = "NAME=VALUE", value_parser = claim)]
@@ -68,16 +71,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, context: &mut Context) -> Result<(), Failure> {
+    let path = shown(args.key.display());
+    let jwks = public_path(&args.key);
     let key = match fs::read(&args.key) {
-        Ok(pem) => Key::read(&pem).map_err(|why| Failure::usage(format_args!("{}: {why}", args.key.display())))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let jwks = public_path(&args.key);
-            let key = Key::create(&args.key, &jwks)
-                .map_err(|error| Failure::usage(format_args!("can't make {}: {error}", args.key.display())))?;
-            context.output.note(&format!("made {} and, for the server, {}", args.key.display(), jwks.display()));
+        Ok(pem) if !pem.is_empty() => Key::read(&pem).map_err(|why| Failure::usage(format_args!("{path}: {why}")))?,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::usage(format_args!("can't read {path}: {error}")));
+        }
+        // An empty file is what a process leaves that was killed while it made one.
+        missing => {
+            let made = if missing.is_ok() { fs::remove_file(&args.key) } else { Ok(()) };
+            let made = made.and_then(|()| Key::create(&args.key, &jwks));
+            let key = made.map_err(|error| Failure::usage(format_args!("can't make {path}: {error}")))?;
+            context.output.note(&format!("made {path} and, for the server, {}", shown(jwks.display())));
             key
         }
-        Err(error) => return Err(Failure::usage(format_args!("can't read {}: {error}", args.key.display()))),
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let token = key.sign(&claims(args, now)).map_err(Failure::usage)?;
@@ -103,13 +111,25 @@ fn claims(args: Args, now: Duration) -> Value {
 }
 
 fn interest(text: &str) -> Result<(String, String), String> {
-    let (domain, filter) = text.split_once('/').ok_or("a domain, a slash and a filter: PLAYLIST/playlist-id")?;
-    Ok((domain.into(), filter.into()))
+    match text.split_once('/') {
+        Some((domain, filter)) if !domain.is_empty() && !filter.is_empty() => Ok((domain.into(), filter.into())),
+        _ => Err("a domain, a slash and a filter: PLAYLIST/playlist-id".into()),
+    }
+}
+
+/// An empty prefix is that of every filter.
+fn prefix(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((domain, prefix)) if !domain.is_empty() => Ok((domain.into(), prefix.into())),
+        _ => Err("a domain, a slash and how filters begin: TEAM/team-7/".into()),
+    }
 }
 
 fn claim(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a claim is written NAME=VALUE")?;
-    Ok((name.into(), value.into()))
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("a claim is written NAME=VALUE".into()),
+    }
 }
 
 fn public_path(key: &Path) -> PathBuf {
@@ -125,9 +145,11 @@ struct Key {
 }
 
 impl Key {
-    fn read(pem: &[u8]) -> Result<Self, &'static str> {
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key as PEM (PKCS #8)")?;
-        Self::of(key.secret_pkcs8_der()).ok_or("it isn't a key of P-256")
+    fn read(pem: &[u8]) -> Result<Self, String> {
+        let pem = text::private_key(pem).map_err(|error| error.to_string())?;
+        let key =
+            PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| "it holds no private key in PKCS #8")?;
+        Self::of(key.secret_pkcs8_der()).ok_or_else(|| "it isn't a key of P-256".to_owned())
     }
 
     fn of(pkcs8: &[u8]) -> Option<Self> {
@@ -136,6 +158,7 @@ impl Key {
         Some(Self { pair, random })
     }
 
+    /// Makes a pair and its two files: both, or none.
     fn create(path: &Path, public: &Path) -> io::Result<Self> {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
@@ -146,9 +169,15 @@ impl Key {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)?.write_all(pem.as_bytes())?;
-        fs::write(public, format!("{:#}\n", json!({ "keys": [key.public()] })))?;
-        Ok(key)
+        let mut file = options.open(path)?;
+        let set = format!("{:#}\n", json!({ "keys": [key.public()] }));
+        let written =
+            file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::write(public, set));
+        if written.is_err() {
+            // A part of a key, or one that no server knows, would only be in the way of the next attempt.
+            let _ = fs::remove_file(path);
+        }
+        written.map(|()| key)
     }
 
     /// The coordinates, as a JWK has them.
@@ -214,7 +243,17 @@ mod tests {
         });
         assert_eq!(said, expected);
         assert!(claims(args("ann").unwrap(), Duration::ZERO).get("poke").is_none());
-        for wrong in ["", "ann --grant A", "ann --claim role", "ann --expires never"] {
+        for wrong in [
+            "",
+            "ann --grant A",
+            "ann --grant A/",
+            "ann --grant /x",
+            "ann --grant-prefix /x",
+            "ann --claim role",
+            "ann --claim =x",
+            "ann --issuer=",
+            "ann --expires never",
+        ] {
             assert!(args(wrong).is_err(), "{wrong}");
         }
     }

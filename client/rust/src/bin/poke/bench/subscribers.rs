@@ -85,7 +85,7 @@ impl Listener {
                     self.tally.stream_live(self.interest);
                 }
                 Seen::Gap { missed } => self.tally.gap(missed),
-                Seen::Rejected { reason } => return Err(Status::failed_precondition(reason)),
+                Seen::Rejected { code, reason } => return Err(Status::new(code.into(), reason)),
                 Seen::Poke { sent: None } | Seen::Other => {}
             }
         }

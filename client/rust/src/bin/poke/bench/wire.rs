@@ -30,7 +30,7 @@ pub(crate) enum Seen {
     Live,
     Poke { sent: Option<u64> },
     Gap { missed: u64 },
-    Rejected { reason: String },
+    Rejected { code: i32, reason: String },
     Other,
 }
 
@@ -42,7 +42,7 @@ impl From<SubscribeResponse> for Seen {
             Some(Event::Gap(gap)) => {
                 Self::Gap { missed: gap.missed_count.and_then(|missed| u64::try_from(missed).ok()).unwrap_or_default() }
             }
-            Some(Event::Rejected(rejected)) => Self::Rejected { reason: rejected.reason },
+            Some(Event::Rejected(rejected)) => Self::Rejected { code: rejected.code, reason: rejected.reason },
             _ => Self::Other,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Read;
+use super::{Read, shown};
 use crate::failure::Failure;
 
 /// The files, as the command line, the environment or a profile names them.
@@ -33,7 +33,7 @@ impl Files {
 
     pub(super) fn read(&self, read: Read<'_>) -> Result<Certificates, Failure> {
         let read = |path: &PathBuf| {
-            read(path).map_err(|error| Failure::usage(format_args!("can't read {}: {error}", path.display())))
+            read(path).map_err(|error| Failure::usage(format_args!("can't read {}: {error}", shown(path.display()))))
         };
         let own = match (&self.cert, &self.cert_key) {
             (Some(cert), key) => Some((read(cert)?, read(key.as_ref().unwrap_or(cert))?)),

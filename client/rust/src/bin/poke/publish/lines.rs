@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use poke_proto::text::{self, TextError};
 use tokio::sync::mpsc;
 
 use crate::{Failure, input, output::Output};
@@ -46,7 +47,7 @@ impl Lines {
 /// Reads until the end, an error, or until nobody takes the lines.
 fn forward(mut source: impl BufRead, name: &str, lines: &mpsc::Sender<Result<(u64, String), Failure>>) {
     for number in 1.. {
-        let line = match next_line(&mut source) {
+        let line = match next_line(&mut source, number == 1) {
             Ok(None) => return,
             Ok(Some(line)) if line.trim().is_empty() => continue,
             Ok(Some(line)) => Ok((number, line)),
@@ -59,7 +60,7 @@ fn forward(mut source: impl BufRead, name: &str, lines: &mpsc::Sender<Result<(u6
     }
 }
 
-fn next_line(source: &mut impl BufRead) -> io::Result<Option<String>> {
+fn next_line(source: &mut impl BufRead, is_first: bool) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     source.by_ref().take(input::MOST + 1).read_until(b'\n', &mut line)?;
     if line.is_empty() {
@@ -68,8 +69,13 @@ fn next_line(source: &mut impl BufRead) -> io::Result<Option<String>> {
     if line.len() as u64 > input::MOST {
         return Err(io::Error::other("too long: a poke holds at most 128 KiB"));
     }
-    let line = String::from_utf8(line).map_err(|_| io::Error::other("not UTF-8 text"))?;
-    Ok(Some(input::without_line_end(line)))
+    // Only a text's begin tells its encoding.
+    let line = if is_first {
+        text::decode(&line).map(str::to_owned)
+    } else {
+        String::from_utf8(line).map_err(|_| TextError::NotUtf8)
+    };
+    Ok(Some(input::without_line_end(line.map_err(io::Error::other)?)))
 }
 
 #[cfg(test)]
@@ -87,6 +93,7 @@ mod tests {
     fn lines_keep_their_numbers_and_blank_ones_are_left_out() {
         let line = |number, text: &str| Ok((number, text.to_owned()));
         assert_eq!(all(b"one\r\n\n  \nfour"), [line(1, "one"), line(4, "four")]);
+        assert_eq!(all(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo"), [line(1, "one"), line(2, "\u{feff}two")]);
         assert_eq!(all(b""), []);
     }
 
