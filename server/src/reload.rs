@@ -37,7 +37,8 @@ impl<B: Backplane> Reload<B> {
             let Ok(fingerprint) = spawn_blocking(move || source.fingerprint()).await else { return };
             if let Some(reading) = self.changes.look(fingerprint, told) {
                 let source = self.source.clone();
-                let Ok(read) = spawn_blocking(move || source.read()).await else { return };
+                let read = move || source.read().map(|config| (config.cautions(), config));
+                let Ok(read) = spawn_blocking(read).await else { return };
                 if self.take(read, reading) {
                     self.changes.took(fingerprint);
                 }
@@ -48,9 +49,9 @@ impl<B: Backplane> Reload<B> {
     }
 
     /// Whether it could be taken.
-    fn take(&mut self, read: Result<Config, Mistakes>, reading: Reading) -> bool {
+    fn take(&mut self, read: Result<(Vec<String>, Config), Mistakes>, reading: Reading) -> bool {
         let metrics = self.streams.metrics();
-        let new = match read {
+        let (cautions, new) = match read {
             Ok(new) => new,
             Err(_) if reading == Reading::Again => return false,
             Err(mistakes) => {
@@ -75,7 +76,7 @@ impl<B: Backplane> Reload<B> {
         self.streams.review(&self.auth);
         metrics.config_reloads.inc();
         tracing::info!("the configuration was replaced");
-        new.cautions().iter().for_each(|caution| tracing::warn!("{caution}"));
+        cautions.iter().for_each(|caution| tracing::warn!("{caution}"));
         if !waiting.is_empty() {
             tracing::warn!(settings = waiting.join(", "), "these settings hold from the next start on");
         }

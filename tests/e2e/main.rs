@@ -23,6 +23,7 @@ mod idempotency;
 mod leaks;
 mod log;
 mod memory;
+mod mistakes;
 mod protocols;
 mod quiet;
 mod rates;

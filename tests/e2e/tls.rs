@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use poke_client::{Client, Error, ErrorKind, Event, Interest, Publish, TlsProblem};
 use poke_tests::{
-    Config, Metrics, Server,
+    Config, Metrics, Server, eventually,
     frames::{Connection, Messages, WIDEST, kind},
     http, interest, request, text,
     tls::{Authority, Files, client, connect},
@@ -226,7 +226,7 @@ async fn a_server_that_cannot_be_trusted_is_not_talked_to() {
     assert_eq!(stranger.tls_problem().map(ToString::to_string).as_deref(), Some(expected));
     // The system doesn't know the test's authority either.
     let system = refused(server.url(), None).await;
-    assert!(matches!(system.tls_problem(), Some(TlsProblem::Untrusted(_))), "{system}");
+    assert_eq!(system.tls_problem(), Some(&TlsProblem::UnknownAuthority), "{system}");
 
     let elsewhere = Files::new(&authority.client(&["elsewhere.example"]));
     let server = Server::start(elsewhere.config()).await;
@@ -234,6 +234,17 @@ async fn a_server_that_cannot_be_trusted_is_not_talked_to() {
     assert!(matches!(other.tls_problem(), Some(TlsProblem::Untrusted(_))), "{other}");
     server.metric_becomes("poke_tls_failures_total", |failures| failures > 0.0).await;
     assert!(failures(&server.metrics().await, "refused") > 0.0);
+
+    // What `openssl req -x509` makes unless it is told otherwise.
+    let own = Files::new(&authority.server_with_authority());
+    let server = Server::start(own.config().text("log.level", "debug")).await;
+    let told = eventually("a warning", async || server.log().into_iter().find(|line| line.contains("CA:TRUE"))).await;
+    assert!(told.contains("tls.crt is the certificate of an authority"), "{told}");
+    let error = refused(server.url(), Some(&authority)).await;
+    let expected = "the server's certificate isn't trusted: it is an authority's own (CA:TRUE)";
+    assert!(error.to_string().contains(expected), "{error}");
+    let refusal = "the client doesn't accept the server's certificate";
+    eventually("the reason", async || server.log().iter().any(|line| line.contains(refusal)).then_some(())).await;
 }
 
 #[tokio::test]

@@ -253,7 +253,10 @@ async fn the_command_trusts_presents_and_explains() {
     assert!(run_well(publish(&[("--ca", &ca), ("--cert", &own)])).await.contains("published PLAYLIST/f"));
     for (options, said) in [
         (&[("--ca", &*ca)][..], "the server wants a certificate of its client; --cert"),
-        (&[("--cert", &*own)], "the server's certificate isn't trusted"),
+        (
+            &[("--cert", &*own)],
+            "isn't trusted: no authority that this client trusts has signed it; --ca names the authority to trust",
+        ),
     ] {
         let output = run(publish(options)).await;
         let error = String::from_utf8_lossy(&output.stderr);

@@ -68,6 +68,12 @@ impl Authority {
         self.sign(&["localhost", "127.0.0.1", "::1"], |_| {})
     }
 
+    /// A certificate for a server on this machine that is an authority's as well.
+    #[must_use]
+    pub fn server_with_authority(&self) -> Pair {
+        self.sign(&["localhost", "127.0.0.1", "::1"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))
+    }
+
     /// A certificate for a client of these names: hosts, IP addresses and URIs.
     #[must_use]
     pub fn client(&self, names: &[&str]) -> Pair {

@@ -57,7 +57,7 @@ impl Tls {
 fn named(pem: &[u8]) -> Result<RootCertStore, BoxError> {
     let mut roots = RootCertStore::empty();
     for certificate in read(pem).map_err(|error| format!("the authorities can't be read: {error}"))? {
-        roots.add(certificate).map_err(|error| format!("an authority's certificate can't be used: {error}"))?;
+        roots.add(certificate).map_err(|_| "an authority's certificate is malformed")?;
     }
     Ok(roots)
 }

@@ -8,7 +8,9 @@ use tokio_rustls::rustls::{self, AlertDescription as Alert, CertificateError, In
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsProblem {
-    /// The server's certificate isn't trusted, for this reason.
+    /// No authority that this client trusts has signed the server's certificate: it may need to be told of another.
+    UnknownAuthority,
+    /// The server's certificate isn't accepted, for this reason.
     Untrusted(String),
     /// The server asks for a certificate, and this client has none.
     CertificateRequired,
@@ -53,7 +55,9 @@ impl TlsProblem {
             return Self::of_text(&error.to_string());
         }
         match error.downcast_ref::<rustls::Error>()? {
-            rustls::Error::InvalidCertificate(error) => Some(Self::Untrusted(untrusted(error))),
+            rustls::Error::InvalidCertificate(error) => {
+                Some(untrusted(error).map_or(Self::UnknownAuthority, Self::Untrusted))
+            }
             rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Some(Self::ServerIsPlain),
             rustls::Error::PeerIncompatible(_) | rustls::Error::NoApplicationProtocol => Some(Self::Incompatible),
             rustls::Error::AlertReceived(alert) => {
@@ -78,20 +82,35 @@ fn deeper<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
     }
 }
 
-fn untrusted(error: &CertificateError) -> String {
-    match error {
-        CertificateError::UnknownIssuer => "no authority that this client trusts has signed it".into(),
-        CertificateError::BadSignature => "the authority that it names hasn't signed it".into(),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".into(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it isn't valid yet".into(),
-        CertificateError::NotValidForName => "it is for another host".into(),
+/// Why a certificate isn't accepted; `None` if nobody is known who has signed it.
+fn untrusted(error: &CertificateError) -> Option<String> {
+    let why = match error {
+        // An authority of the same name, but with another key, is another authority.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => return None,
         CertificateError::NotValidForNameContext { expected, presented } => {
             let presented: Vec<_> = presented.iter().map(|name| bare(name)).collect();
             let presented = if presented.is_empty() { "no host".to_owned() } else { presented.join(", ") };
-            format!("it isn't for {}, but for {presented}", expected.to_str())
+            return Some(format!("it isn't for {}, but for {presented}", expected.to_str()));
         }
-        other => other.to_string(),
-    }
+        CertificateError::NotValidForName => "it is for another host",
+        CertificateError::BadEncoding => "it is malformed",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it isn't valid yet",
+        CertificateError::Revoked => "it was revoked",
+        CertificateError::UnhandledCriticalExtension => "it has a critical extension that isn't known here",
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => "its signature's algorithm isn't supported",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its extended key usage isn't that of a server"
+        }
+        // webpki says this by the name of its error alone.
+        CertificateError::Other(error) if error.to_string() == "CaUsedAsEndEntity" => {
+            "it is an authority's own (CA:TRUE), and a server needs one with basicConstraints CA:FALSE"
+        }
+        _ => "it can't be verified",
+    };
+    Some(why.into())
 }
 
 /// `localhost` from `DnsName("localhost")`, as rustls writes names.
@@ -103,6 +122,9 @@ fn bare(name: &str) -> &str {
 impl fmt::Display for TlsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::UnknownAuthority => {
+                "the server's certificate isn't trusted: no authority that this client trusts has signed it"
+            }
             Self::Untrusted(why) => return write!(f, "the server's certificate isn't trusted: {why}"),
             Self::CertificateRequired => "the server wants a certificate of its client",
             Self::CertificateRefused => "the server doesn't accept the client's certificate",

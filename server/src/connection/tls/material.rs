@@ -15,11 +15,12 @@ use tokio_rustls::rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
-use x509_cert::{Certificate, der::Decode as _, time::Validity};
+use x509_cert::{Certificate, der::Decode as _, ext::pkix::BasicConstraints, time::Validity};
 
 use super::{
     ClientCertificates, Flaws, Settings, Version,
     files::{CERTIFICATE, CLIENT_CA, Contents, Files, KEY},
+    words,
 };
 
 /// What is spoken over TLS (RFC 7301), the preferred first.
@@ -34,6 +35,8 @@ pub(super) struct Material {
     pub(super) config: Arc<ServerConfig>,
     /// When the first certificate of the chain expires, since the UNIX epoch.
     pub(super) expires: Duration,
+    /// The server's own certificate is one that signs others.
+    pub(super) is_of_authority: bool,
 }
 
 impl Material {
@@ -48,14 +51,17 @@ impl Material {
             _ => Some(None),
         };
         let pair = match (chain, key) {
-            (Some((chain, expires)), Some(key)) => flaws.join(pair(files, chain, key, &provider)).map(|p| (p, expires)),
+            (Some((chain, expires)), Some(key)) => {
+                let is_of_authority = chain.first().is_some_and(is_of_authority);
+                flaws.join(pair(files, chain, key, &provider)).map(|pair| (pair, expires, is_of_authority))
+            }
             _ => None,
         };
         match (pair, authorities) {
-            (Some((pair, expires)), Some(authorities)) => {
+            (Some((pair, expires, is_of_authority)), Some(authorities)) => {
                 let config = configure(pair, authorities, settings, provider)
                     .map_err(|error| Flaws::one(CERTIFICATE, format!("TLS can't be set up: {error}")))?;
-                Ok(Self { config: Arc::new(config), expires })
+                Ok(Self { config: Arc::new(config), expires, is_of_authority })
             }
             _ => Err(flaws),
         }
@@ -84,6 +90,13 @@ fn read_certificates(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<
     certificates.map_err(|_| unreadable(path, PemError::Damaged))
 }
 
+/// Returns true if a certificate says that it signs others (RFC 5280, section 4.2.1.9).
+fn is_of_authority(certificate: &CertificateDer<'_>) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate) else { return false };
+    let constraints = certificate.tbs_certificate().get_extension::<BasicConstraints>();
+    constraints.is_ok_and(|found| found.is_some_and(|(_, constraints)| constraints.ca))
+}
+
 fn unreadable(path: &Path, error: PemError) -> String {
     format!("{}: {error}", path.display())
 }
@@ -109,9 +122,7 @@ fn read_key(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<PrivateKe
 fn read_authorities(path: &Path, contents: &Result<Vec<u8>, String>) -> Result<RootCertStore, String> {
     let mut authorities = RootCertStore::empty();
     for certificate in read_certificates(path, contents)? {
-        authorities
-            .add(certificate)
-            .map_err(|error| format!("{} holds a malformed certificate: {error}", path.display()))?;
+        authorities.add(certificate).map_err(|_| format!("{} holds a malformed certificate", path.display()))?;
     }
     Ok(authorities)
 }
@@ -133,7 +144,8 @@ fn pair(
                 Flaws::one(KEY, message)
             }
             Error::InvalidCertificate(error) => {
-                Flaws::one(CERTIFICATE, format!("{certificate} holds a certificate that can't be used: {error}"))
+                let why = words::certificate(&error);
+                Flaws::one(CERTIFICATE, format!("{certificate} holds a certificate that can't be used: {why}"))
             }
             error => Flaws::one(KEY, format!("{key} can't be used: {error}")),
         }

@@ -7,6 +7,7 @@ mod material;
 mod plaintext;
 mod reload;
 mod settings;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,13 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use self::{files::Files, material::Material, plaintext::Plaintext};
+use poke_proto::text;
+
+use self::{
+    files::{CERTIFICATE, Files},
+    material::Material,
+    plaintext::Plaintext,
+};
 pub use self::{
     flaw::{Flaw, Flaws},
     settings::{ClientCertificates, Settings, Version},
@@ -60,6 +67,12 @@ impl Settings {
     /// With everything that is wrong.
     pub fn check(&self) -> Result<(), Flaws> {
         self.load().map(drop)
+    }
+
+    /// What is allowed, but won't work for every client: a sentence each. Blocks.
+    pub fn cautions(&self) -> Option<String> {
+        let (files, material, _) = self.load().ok()??;
+        material.is_of_authority.then(|| caution(&files))
     }
 
     fn load(&self) -> Result<Option<(Files, Material, Fingerprint)>, Flaws> {
@@ -168,6 +181,15 @@ impl Tls {
     }
 }
 
+/// About the certificate of an authority in the place of a server's.
+fn caution(files: &Files) -> String {
+    format!(
+        "{CERTIFICATE}: {} is the certificate of an authority (CA:TRUE), which poke and other clients don't accept as a \
+         server's: make one with basicConstraints CA:FALSE",
+        text::masked(&files.certificate.display().to_string())
+    )
+}
+
 /// For a metric.
 fn seconds(material: &Material) -> i64 {
     i64::try_from(material.expires.as_secs()).unwrap_or(i64::MAX)
@@ -180,7 +202,7 @@ enum Failure {
     Lost(#[source] io::Error),
     #[error("the client sent {}", .0.name())]
     Plaintext(Plaintext),
-    #[error(transparent)]
+    #[error("{}", words::failure(.0))]
     Tls(#[from] rustls::Error),
     #[error("the client's certificate can't be read")]
     Identity,

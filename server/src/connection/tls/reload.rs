@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, task::spawn_blocking};
 
-use super::{Tls, files::Contents, material::Material, seconds};
+use super::{Tls, caution, files::Contents, material::Material, seconds};
 use crate::changes::{Changes, Looks, Reading};
 
 impl Tls {
@@ -32,6 +32,9 @@ impl Tls {
         };
         match Material::new(&self.files, contents, &self.settings) {
             Ok(material) => {
+                if material.is_of_authority {
+                    tracing::warn!("{}", caution(&self.files));
+                }
                 self.install(material);
                 changes.took(fingerprint);
                 tracing::info!("the certificate was replaced");

@@ -194,7 +194,7 @@ fn build(target: &Target) -> Result<Client, Failure> {
 
 fn insecure(url: &str, error: &Error) -> Failure {
     let hint = match error.tls_problem() {
-        Some(TlsProblem::Untrusted(_)) => "; --ca names the authority to trust",
+        Some(TlsProblem::UnknownAuthority) => "; --ca names the authority to trust",
         Some(TlsProblem::CertificateRequired) => "; --cert and --cert-key present one",
         _ => "",
     };
