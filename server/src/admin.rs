@@ -11,10 +11,13 @@ use http_body_util::Full;
 use tower::{Service, service_fn};
 
 use crate::{
-    auth::Auth, backplane::Backplane, connection::Inbound, metrics::Metrics, readiness::Readiness, stream::Streams,
+    auth::Auth,
+    backplane::Backplane,
+    connection::Inbound,
+    metrics::{self, Metrics},
+    readiness::Readiness,
+    stream::Streams,
 };
-
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers `/healthz`, `/readyz`, `/metrics` and `/revoke`.
 pub fn service<P: Backplane>(
@@ -51,7 +54,7 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, unready: &str) -> Response
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, unready.to_owned()),
         "/metrics" => {
             let mut response = text(StatusCode::OK, metrics.render());
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
             response
         }
         _ => text(StatusCode::NOT_FOUND, "there is /healthz, /readyz, /metrics and, by POST, /revoke\n"),
@@ -90,6 +93,6 @@ mod tests {
         assert_eq!(get("/healthz", "draining\n").await.0, 200);
         assert_eq!(get("/", "").await.0, 404);
         let (status, metrics) = get("/metrics", "").await;
-        assert!(status == 200 && metrics.contains("poke_streams_open 0") && metrics.ends_with("# EOF\n"), "{metrics}");
+        assert!(status == 200 && metrics.contains("poke_streams_open 0") && metrics.ends_with('\n'), "{metrics}");
     }
 }

@@ -3,16 +3,17 @@
 //! The number of series is fixed when the program is built: nothing that a client sends, such as a domain, a filter or
 //! an address, becomes a label.
 
+mod exposition;
 mod label;
 mod striped;
 
+pub use exposition::CONTENT_TYPE;
 use label::labels;
 pub use label::{By, Label};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use striped::Striped;
 
@@ -33,8 +34,9 @@ macro_rules! metrics {
             #[must_use]
             pub fn new() -> Self {
                 let mut registry = Registry::with_prefix("poke");
-                let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-                registry.register("build", "The version that runs", version);
+                let version = ("version".into(), env!("CARGO_PKG_VERSION").into());
+                let build = registry.sub_registry_with_label(version);
+                build.register("build_info", "The version that runs", ConstGauge::new(1_i64));
                 Self {
                     $( $name: <$kind as Registered>::register(
                         &mut registry,
@@ -416,12 +418,12 @@ labels! {
 }
 
 impl Metrics {
-    /// The metrics in the OpenMetrics text format, version 1.0.0.
+    /// The metrics in the Prometheus text format: see [`CONTENT_TYPE`].
     #[must_use]
     pub fn render(&self) -> String {
         let mut page = String::new();
         text::encode(&mut page, &self.registry).expect("a String takes every write");
-        page
+        exposition::from_openmetrics(&page)
     }
 }
 
@@ -497,7 +499,7 @@ mod tests {
         ] {
             assert!(page.lines().any(|l| l == line), "{line} is missing from\n{page}");
         }
-        assert!(page.ends_with("# EOF\n"));
+        assert!(page.contains("# HELP poke_heartbeats_total ") && page.contains("# TYPE poke_build_info gauge\n"));
     }
 
     #[test]

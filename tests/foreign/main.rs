@@ -6,6 +6,8 @@ mod buf_curl;
 mod curl;
 mod grpcio;
 mod grpcurl;
+mod nginx;
+mod promtool;
 mod proxies;
 mod session;
 mod tls;

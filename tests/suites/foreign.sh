@@ -1,5 +1,5 @@
 # Clients that we didn't write, and the main job with them.
-apt_package curl openssl haproxy
+apt_package curl haproxy nginx openssl prometheus
 python=$(tool "python-$(sha256sum <tests/python/requirements.txt | head -c 12)" install_python)
 grpcurl=$(tool grpcurl-1.9.4 install_grpcurl)
 buf=$(tool buf-1.75.0 install_buf)
