@@ -9,7 +9,7 @@ use super::{
     mistake::{Place, hint},
     read::Reading,
     setting::Setting,
-    table::{domain_settings, file_settings, issuer_settings, key_setting, removal},
+    table::{domain_settings, file_settings, issuer_settings, key_setting, removal, settings},
 };
 use crate::{
     auth::{IssuerSettings, Publishers},
@@ -75,7 +75,9 @@ impl<'a> File<'a> {
             } else if let Some(message) = removal(&key) {
                 reading.mistakes.add(place, message);
             } else if !reading.settings.iter().any(|setting| setting.key.starts_with(&section)) {
+                let misplaced = if prefix.is_empty() { "" } else { misplaced(name.get_ref()) };
                 let hint = hint(&key, reading.settings.iter().map(|setting| setting.key));
+                let hint = if misplaced.is_empty() { &hint } else { misplaced };
                 reading.mistakes.add(place, format!("there is no setting {key}.{hint}"));
             } else if let DeValue::Table(table) = value.get_ref() {
                 self.read_section(table, &section, reading);
@@ -90,7 +92,9 @@ impl<'a> File<'a> {
         for (name, value) in self.named_section(keys, reading) {
             let mut hashes = Vec::new();
             if let Err(message) = key_setting().set_toml(&mut hashes, value.get_ref()) {
-                reading.mistakes.add(self.place(name.span().start), message);
+                let misplaced = misplaced(name.get_ref());
+                let stop = if misplaced.is_empty() { "" } else { "." };
+                reading.mistakes.add(self.place(name.span().start), format!("{message}{stop}{misplaced}"));
             }
             let others = &reading.config.auth.keys;
             if hashes.iter().any(|hash| others.values().flatten().any(|other| other == hash)) {
@@ -206,8 +210,23 @@ fn set<C>(whose: &str, settings: &[Setting<C>], config: &mut C, key: &str, value
     match settings.iter().find(|setting| setting.key == key) {
         Some(setting) => setting.set_toml(config, value),
         None => {
+            let misplaced = misplaced(key);
             let hint = hint(key, settings.iter().map(|setting| setting.key));
+            let hint = if misplaced.is_empty() { &hint } else { misplaced };
             Err(format!("{whose} has no setting {key}.{hint}"))
         }
+    }
+}
+
+/// What to tell who has put a setting of the whole file, or a section of it, behind a `[table]`, which holds every key up to
+/// the next one; else nothing.
+fn misplaced(key: &str) -> &'static str {
+    let is_section = |name: &str| name.split_once('.').is_some_and(|(section, _)| section == key);
+    let keys = settings().into_iter().chain(file_settings()).map(|setting| setting.key);
+    let mut names = keys.chain(["domains", "keys", "issuers"]);
+    if names.any(|name| name == key || is_section(name)) {
+        " It is for the whole server: it stands above the first [table]"
+    } else {
+        ""
     }
 }

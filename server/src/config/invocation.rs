@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use poke_proto::text;
 
 use super::{
-    Config, Mistakes, Source,
+    Config, Mistakes, Place, Source,
     read::{Sources, VARIABLE_PREFIX, read},
     setting::{Setting, flag},
     table::{removed_settings, settings},
@@ -73,7 +73,7 @@ impl Invocation {
         let path = match matches.get_one::<PathBuf>("config") {
             _ if matches.get_flag("dev") => None,
             Some(path) => Some(path.clone()),
-            None => chosen.into_iter().next().map(|(_, path)| PathBuf::from(path)),
+            None => chosen.into_iter().next().map(|(name, path)| named_file(name, &path)).transpose()?,
         };
         let flags = flags(&matches);
         let source = path.map(|path| Source { path, variables: variables.clone(), flags: flags.clone() });
@@ -89,6 +89,17 @@ impl Invocation {
         let ready_file = matches.get_one("ready-file").cloned();
         Ok(Self { task, config, dev: source.is_none(), source, ready_file })
     }
+}
+
+/// The file that a variable names. An empty one is a mistake, and not development mode.
+fn named_file(variable: String, path: &str) -> Result<PathBuf, Mistakes> {
+    let path = text::without_mark(path);
+    if !path.is_empty() {
+        return Ok(path.into());
+    }
+    let mut mistakes = Mistakes::default();
+    mistakes.add(Place::Variable(variable), "must be the path of a file");
+    Err(mistakes)
 }
 
 /// The name of the API key that is to be made.
@@ -222,6 +233,15 @@ mod tests {
             "--limits.connections: limits.connections must be a whole number from 1 to 10000000\n\
              --stream.max-age: stream.max_age must be a duration from 1s to 30d"
         );
+    }
+
+    #[test]
+    fn a_variable_that_names_no_file_is_a_mistake() {
+        let variables = [("POKE_SERVER_CONFIG".to_owned(), String::new())];
+        let refused = Invocation::read(["poke-server".into()], variables.clone()).unwrap_err().to_string();
+        assert_eq!(refused, "POKE_SERVER_CONFIG: must be the path of a file");
+        let dev = ["poke-server", "--dev"].map(std::ffi::OsString::from);
+        assert!(Invocation::read(dev, variables).is_ok_and(|invocation| invocation.dev));
     }
 
     #[test]

@@ -196,6 +196,30 @@ impl<T: FromStr + Display> Kind<T> for Text {
     }
 }
 
+impl Text {
+    /// The same, of at least one character.
+    pub(super) fn filled(self) -> Filled {
+        Filled(self)
+    }
+}
+
+/// A text that isn't empty.
+pub(super) struct Filled(Text);
+
+impl<T: FromStr + Display> Kind<T> for Filled {
+    fn form(&self) -> String {
+        Kind::<T>::form(&self.0)
+    }
+
+    fn read(&self, text: &str) -> Result<T, Wrong> {
+        if text.trim().is_empty() { Err(Wrong) } else { self.0.read(text) }
+    }
+
+    fn write(&self, value: &T) -> String {
+        self.0.write(value)
+    }
+}
+
 /// As [`Text`], of what says itself why another text is none.
 pub(super) struct Advised(pub(super) &'static str);
 

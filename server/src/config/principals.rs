@@ -111,7 +111,7 @@ fn principal(entry: &DeTable<'_>, further: &[&str]) -> Result<Principal, Wrong> 
             let claims = claims(entry.get("claims").and_then(|claims| claims.get_ref().as_table()).ok_or(Wrong)?)?;
             Ok(Principal::Token { issuer, claims })
         }
-        (None, None, Some(name)) if known(&["certificate"]) => {
+        (None, None, Some(name)) if known(&["certificate"]) && !name.is_empty() => {
             // URIs are compared as they are written, DNS names in lower case.
             Ok(Principal::Certificate(if name.contains(':') { name } else { name.to_ascii_lowercase() }))
         }
@@ -127,7 +127,8 @@ fn claims(table: &DeTable<'_>) -> Result<BTreeMap<String, ClaimMatch>, Wrong> {
         DeValue::Table(table) => claims(table).map(ClaimMatch::Object),
         other => strings(other).map(ClaimMatch::OneOf),
     };
-    table.iter().map(|(name, value)| Ok((name.get_ref().to_string(), claim(value.get_ref())?))).collect()
+    let named = |name: &str| if name.is_empty() { Err(Wrong) } else { Ok(name.to_owned()) };
+    table.iter().map(|(name, value)| Ok((named(name.get_ref())?, claim(value.get_ref())?))).collect()
 }
 
 /// A string, or a list of at least one.
@@ -253,6 +254,8 @@ subscribers = "open"
             "[{ issuer = 'i', claims = { c = 1 } }]",
             "[{ issuer = 'i', claims = { c = [] } }]",
             "[{ issuer = 'i', claims = { c = {} } }]",
+            "[{ issuer = 'i', claims = { '' = 'v' } }]",
+            "[{ certificate = '' }]",
         ] {
             let mistakes = of(wrong).unwrap_err().to_string();
             assert!(mistakes.contains("publishers must be \"anyone\" or a list of"), "{wrong}: {mistakes}");
@@ -276,6 +279,11 @@ subscribers = "open"
             (format!("{url}\njwks_file = 'x'"), "either jwks_url or jwks_file"),
             (url.replace("https:", "http:"), "must be an https URL"),
             (url.replace("https:", "file:"), "must be"),
+            (url.replace("'a'", "''"), "audience must be a list of names"),
+            (url.replace("'a'", "['a', '']"), "audience must be a list of names"),
+            (url.replace("issuer = 'i'", "issuer = ''"), "issuer must be the issuer's name"),
+            (format!("{url}\ncustomer_claim = ''"), "customer_claim must be a claim's name"),
+            (format!("{url}\ngrants_claim = ' '"), "grants_claim must be a claim's name"),
             (format!("{url}\nalgorithms = []"), "algorithms must name at least one"),
             (format!("{url}\nalgorithms = ['HS256']"), "algorithms must be a list of"),
             (format!("{url}\nalgorithms = ['none']"), "algorithms must be a list of"),

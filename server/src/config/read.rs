@@ -253,6 +253,22 @@ retain_poke = 1
     }
 
     #[test]
+    fn a_setting_of_the_whole_file_that_stands_in_a_table_is_told_where_it_belongs() {
+        let place = "It is for the whole server: it stands above the first [table]";
+        let hash = format!("sha256:{}", "a".repeat(64));
+        for (file, line, what) in [
+            ("[domains.A]\nadmins = []\n".to_owned(), 2, "a domain has no setting admins"),
+            ("[domains.A]\ncors.origins = ['*']\n".to_owned(), 2, "a domain has no setting cors"),
+            ("[domains.A]\n[limits]\nreflection = false\n".to_owned(), 3, "there is no setting limits.reflection"),
+            (format!("[domains.A]\n[keys]\nk = '{hash}'\nadmins = [{{ key = 'k' }}]\n"), 4, "key must be what"),
+        ] {
+            let [mistake] = mistakes(from_file(&file)).try_into().unwrap();
+            assert!(mistake.starts_with(&format!("poke.toml:{line}: {what}")) && mistake.ends_with(place), "{mistake}");
+        }
+        assert!(mistakes(from_file("[domains.A]\nlisten = 1\n"))[0].ends_with(place));
+    }
+
+    #[test]
     fn a_word_that_is_nearly_right_is_found() {
         let said = "log.level must be a level such as \"info\", or \"info,poke_server::connection=debug\"";
         for wrong in ["debugg", "info,h2=debugg", "deubg,h2=info"] {

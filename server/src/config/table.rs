@@ -225,7 +225,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              because apps have no use for it on their port. On in development, where everyone on this machine sees all \
              of it."),
         setting("reflection", Switch, |c| &mut c.reflection,
-            "Serve gRPC reflection, which grpcurl and similar tools use. On, because the contract is public."),
+            "Serve gRPC reflection, which grpcurl and similar tools use. On, because the contract is public. In the file it \
+             stands above the first [table]."),
 
         setting("log.format", Choice(&[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)]),
             |c| &mut c.log.format,
@@ -245,7 +246,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
 pub(super) fn file_settings() -> Vec<Setting<Config>> {
     vec![
         setting("admins", PrincipalList, |c: &mut Config| &mut c.auth.admins,
-            "Callers who may administer the server. Nobody by default; the right to publish doesn't include it."),
+            "Callers who may administer the server: revoke a customer's tokens, and see the server's state in the console. \
+             Nobody by default; the right to publish doesn't include it. It stands above the first [table]."),
     ]
 }
 
@@ -280,9 +282,9 @@ pub(super) fn key_setting() -> Setting<Vec<KeyHash>> {
 #[rustfmt::skip]
 pub(super) fn issuer_settings() -> Vec<Setting<IssuerSettings>> {
     vec![
-        setting("issuer", Text("the issuer's name, the claim `iss` of its tokens"), |i: &mut IssuerSettings| &mut i.issuer,
+        setting("issuer", Text("the issuer's name, the claim `iss` of its tokens").filled(), |i: &mut IssuerSettings| &mut i.issuer,
             "The claim `iss` of its tokens, compared byte for byte."),
-        setting("audience", List(Text("names of this server, one of which is the claim `aud` of its tokens")), |i| &mut i.audience,
+        setting("audience", List(Text("names of this server, one of which is the claim `aud` of its tokens").filled()), |i| &mut i.audience,
             "Values of the claim `aud`, one of which its tokens must have: tokens for other services are refused."),
         setting("jwks_url", OrOff(Text("an https URL, or an http URL of this machine")), |i| &mut i.jwks_url,
             "URL of its public keys, a JWK set."),
@@ -296,9 +298,9 @@ pub(super) fn issuer_settings() -> Vec<Setting<IssuerSettings>> {
              differ."),
         setting("customers", Switch, |i| &mut i.customers,
             "Accept its tokens as naming customers. Only tokens of such an issuer allow listening to a customer's pokes."),
-        setting("customer_claim", Text("a claim's name"), |i| &mut i.customer_claim,
+        setting("customer_claim", Text("a claim's name").filled(), |i| &mut i.customer_claim,
             "Name of the claim that holds the customer's id."),
-        setting("grants_claim", Text("a claim's name"), |i| &mut i.grants_claim,
+        setting("grants_claim", Text("a claim's name").filled(), |i| &mut i.grants_claim,
             "The claim that names what its holder may listen to, where subscribers is \"grant\": a list of \
              {\"domain\": \"D\", \"filters\": [\"f\"]} or {\"domain\": \"D\", \"prefix\": \"p\"}."),
     ]
