@@ -12,6 +12,7 @@ mod contract_subscribe;
 mod customers;
 mod cut_off;
 mod deploy;
+mod documents;
 mod drain;
 mod ended;
 mod errors;

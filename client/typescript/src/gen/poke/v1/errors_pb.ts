@@ -78,7 +78,8 @@ export type ErrorInfo = Message<"poke.v1.ErrorInfo"> & {
   domain: string;
 
   /**
-   * More about it, by reason: POKE_TOO_LARGE has `size` and `limit`.
+   * More about it, by reason. POKE_TOO_LARGE and REQUEST_TOO_LARGE have `limit`, and `size` if it is known, or else
+   * `size_over`: the bytes behind which the server stopped to read.
    *
    * @generated from field: map<string, string> metadata = 3;
    */

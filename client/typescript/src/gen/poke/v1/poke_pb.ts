@@ -85,7 +85,7 @@
 //   ALREADY_EXISTS       IDEMPOTENCY_KEY_REUSED          the key has already been used for other content
 //   FAILED_PRECONDITION  WRONG_AUDIENCE                  the domain is configured for the other audience
 //   FAILED_PRECONDITION  INTEREST_ENDED                  EndInterest was called for it within the retention window
-//   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `size` and `limit`
+//   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `limit`, and `size` or `size_over`
 //   RESOURCE_EXHAUSTED   REQUEST_TOO_LARGE               a SubscribeRequest over the bytes that it may take
 //   RESOURCE_EXHAUSTED   RATE_LIMITED                    the publisher, or all together, send too fast (RetryInfo)
 //   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, connection, address or customer has no more (RetryInfo)
