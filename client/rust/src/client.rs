@@ -192,7 +192,7 @@ impl Client {
 
 impl Builder {
     /// Trusts the authorities whose certificates are in `pem`, and no others. By default those of the system hold. Only
-    /// for `https:`.
+    /// for `https:`. PEM that has lost its line breaks in a variable, or has a literal `\n` in their place, is read as well.
     pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.authorities = Some(pem.into());
         self

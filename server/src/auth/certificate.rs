@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{CertificateError, OtherError};
 use x509_cert::{
     Certificate,
     der::{self, Decode as _},
@@ -76,4 +77,32 @@ impl fmt::Display for PeerIdentity {
         }
         names.try_for_each(|name| write!(f, ", {}", name.escape_debug()))
     }
+}
+
+/// Returns why a certificate isn't accepted: as the end of a sentence about it.
+pub(crate) fn certificate_fault(error: &CertificateError) -> &'static str {
+    match error {
+        // An authority of the same name, but with another key, is another authority.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "no authority that is trusted here has signed it"
+        }
+        CertificateError::BadEncoding => "it is malformed",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it isn't valid yet",
+        CertificateError::Revoked => "it was revoked",
+        CertificateError::UnhandledCriticalExtension => "it has a critical extension that isn't known here",
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => "its signature's algorithm isn't supported",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its extended key usage is for another purpose"
+        }
+        CertificateError::Other(error) if is_of_authority(error) => "it is an authority's own (CA:TRUE)",
+        _ => "it can't be verified",
+    }
+}
+
+/// webpki says this by the name of its error alone.
+fn is_of_authority(error: &OtherError) -> bool {
+    error.to_string() == "CaUsedAsEndEntity"
 }

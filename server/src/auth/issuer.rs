@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     Grants,
     caller::{CustomerId, Customers, Token},
-    fault::CredentialsError,
+    credentials_error::CredentialsError,
     jwks::{self, Fetching, Keys, Missing},
     revocation::seconds,
 };

@@ -7,7 +7,7 @@
 mod access;
 mod caller;
 mod certificate;
-mod fault;
+mod credentials_error;
 mod grant;
 mod issuer;
 mod jwks;
@@ -28,6 +28,7 @@ use futures_util::future::join_all;
 use http::{HeaderMap, header};
 use tokio::{sync::watch, time::Instant};
 
+pub(crate) use self::certificate::certificate_fault;
 pub use self::{
     access::{Access, ClaimMatch, Principal, Publisher, Publishers, Right, Subscribers},
     caller::{Caller, CustomerId},
@@ -40,7 +41,7 @@ pub use self::{
 };
 use self::{
     caller::{ApiKey, Credential, Customers},
-    fault::CredentialsError,
+    credentials_error::CredentialsError,
     revocation::Revocations,
 };
 use crate::{

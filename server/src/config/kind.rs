@@ -1,15 +1,17 @@
 //! Kinds of values: how a setting is written, read, and bounded.
 
-use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
+mod text;
+
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use toml::de::DeValue;
 
-use crate::limits::Bound;
-
+pub(super) use self::text::{Advised, FilePath, Text};
 use super::{
     log_level::{LEVELS, LogLevel},
     mistake::hint,
 };
+use crate::limits::Bound;
 
 /// How values of one kind are read from text (environment, flags) and from TOML, and how they are written as TOML.
 pub(super) trait Kind<T> {
@@ -179,71 +181,6 @@ impl<T: Copy + PartialEq> Kind<T> for Choice<T> {
     }
 }
 
-/// Anything with a text form of its own; the string says what it looks like.
-pub(super) struct Text(pub(super) &'static str);
-
-impl<T: FromStr + Display> Kind<T> for Text {
-    fn form(&self) -> String {
-        self.0.into()
-    }
-
-    fn read(&self, text: &str) -> Result<T, Wrong> {
-        text.parse().map_err(|_| Wrong)
-    }
-
-    fn write(&self, value: &T) -> String {
-        quoted(&value.to_string())
-    }
-}
-
-impl Text {
-    /// The same, of at least one character.
-    pub(super) fn filled(self) -> Filled {
-        Filled(self)
-    }
-}
-
-/// A text that isn't empty.
-pub(super) struct Filled(Text);
-
-impl<T: FromStr + Display> Kind<T> for Filled {
-    fn form(&self) -> String {
-        Kind::<T>::form(&self.0)
-    }
-
-    fn read(&self, text: &str) -> Result<T, Wrong> {
-        if text.trim().is_empty() { Err(Wrong) } else { self.0.read(text) }
-    }
-
-    fn write(&self, value: &T) -> String {
-        self.0.write(value)
-    }
-}
-
-/// As [`Text`], of what says itself why another text is none.
-pub(super) struct Advised(pub(super) &'static str);
-
-impl<T: FromStr<Err: Display> + Display> Kind<T> for Advised {
-    fn form(&self) -> String {
-        self.0.into()
-    }
-
-    fn read(&self, text: &str) -> Result<T, Wrong> {
-        text.parse().map_err(|_| Wrong)
-    }
-
-    fn write(&self, value: &T) -> String {
-        quoted(&value.to_string())
-    }
-
-    fn hint(&self, wrong: &str) -> String {
-        match wrong.parse::<T>().err().map(|error| error.to_string()) {
-            Some(advice) if !advice.is_empty() => format!(" {advice}"),
-            _ => String::new(),
-        }
-    }
-}
-
 /// What is logged.
 pub(super) struct Level;
 
@@ -263,36 +200,6 @@ impl Kind<LogLevel> for Level {
     fn hint(&self, wrong: &str) -> String {
         wrong.parse::<LogLevel>().err().map_or_else(String::new, |error| hint(&error.0, LEVELS.into_iter()))
     }
-}
-
-/// A path. A relative one starts where the process was started.
-pub(super) struct FilePath;
-
-impl Kind<PathBuf> for FilePath {
-    fn form(&self) -> String {
-        "a file's path".into()
-    }
-
-    fn read(&self, text: &str) -> Result<PathBuf, Wrong> {
-        if text.is_empty() || is_content(text) { Err(Wrong) } else { Ok(text.into()) }
-    }
-
-    fn write(&self, value: &PathBuf) -> String {
-        quoted(&value.display().to_string())
-    }
-
-    fn hint(&self, wrong: &str) -> String {
-        if is_content(wrong) {
-            " This is the content of a file: write it to one, and name that".into()
-        } else {
-            String::new()
-        }
-    }
-}
-
-/// Returns true for what somebody gave in place of a path: PEM, JSON, or several lines.
-fn is_content(text: &str) -> bool {
-    text.starts_with('{') || text.contains("-----") || text.contains(char::is_control)
 }
 
 /// A value or the word "off".

@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fs::File,
-    io::Read as _,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -17,9 +17,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::{task::spawn_blocking, time::timeout};
+use tokio_rustls::rustls;
 
 use super::{Fetching, set::KeySet};
-use crate::error::causes;
+use crate::{auth::certificate_fault, error::causes};
 
 type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
@@ -79,7 +80,7 @@ fn http() -> Result<Http, Box<dyn Error + Send + Sync>> {
         return Ok(http.clone());
     }
     // By name, so that no other crate of the process can make the choice unclear.
-    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+    let provider = rustls::crypto::ring::default_provider();
     let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
     let connector = connector.https_or_http().enable_http1().build();
     Ok(HTTP.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)).clone())
@@ -87,5 +88,28 @@ fn http() -> Result<Http, Box<dyn Error + Send + Sync>> {
 
 /// An error with its causes: what a client of HTTP says is only that it didn't go well.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error).map(words).collect::<Vec<_>>().join(": ")
+}
+
+/// An I/O error passes over what it wraps when it is asked for its cause, and rustls's own words are for programmers.
+fn words(error: &(dyn Error + 'static)) -> String {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match inner.and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(error)) => {
+            format!("its certificate isn't accepted: {}", certificate_fault(error))
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_told_in_words() {
+        let error = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let said = chain(&io::Error::new(io::ErrorKind::InvalidData, error));
+        assert_eq!(said, "its certificate isn't accepted: no authority that is trusted here has signed it");
+    }
 }

@@ -20,8 +20,8 @@ use x509_cert::{Certificate, der::Decode as _, ext::pkix::BasicConstraints, time
 use super::{
     ClientCertificates, Flaws, Settings, Version,
     files::{CERTIFICATE, CLIENT_CA, Contents, Files, KEY},
-    words,
 };
+use crate::auth::certificate_fault;
 
 /// What is spoken over TLS (RFC 7301), the preferred first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -144,7 +144,7 @@ fn pair(
                 Flaws::one(KEY, message)
             }
             Error::InvalidCertificate(error) => {
-                let why = words::certificate(&error);
+                let why = certificate_fault(&error);
                 Flaws::one(CERTIFICATE, format!("{certificate} holds a certificate that can't be used: {why}"))
             }
             error => Flaws::one(KEY, format!("{key} can't be used: {error}")),
