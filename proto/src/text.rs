@@ -13,10 +13,10 @@ pub use self::{
 /// U+FEFF, which some editors and shells put in front of a text to tell its encoding.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Why bytes aren't text. It holds none of them.
+/// Reason why bytes aren't text. It repeats none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// A byte-order mark says that it is UTF-16, as some Windows programs write it.
+    /// A byte-order mark tells that it is UTF-16, which some Windows programs write.
     #[error("it is UTF-16: save it as UTF-8")]
     Utf16,
     /// It is in no encoding that could be told.

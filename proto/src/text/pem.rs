@@ -11,7 +11,7 @@ const LINE: usize = 64;
 const CERTIFICATE: &str = "CERTIFICATE";
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 
-/// Why there is no certificate or key in a text. It holds no part of the text.
+/// Reason why a text holds no certificate or key. It repeats no part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
     /// It isn't text.

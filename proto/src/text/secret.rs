@@ -13,6 +13,7 @@ const API_KEY: usize = 40;
 const TOKEN_PART: usize = 8;
 
 const BEGIN: &str = "-----BEGIN";
+const END: &str = "-----END";
 
 /// Returns a text for a message, with `…` in place of everything in it that may be a part of a key, a token or a hash: long
 /// runs of characters that look random, and PEM.
@@ -20,17 +21,23 @@ const BEGIN: &str = "-----BEGIN";
 /// It is for names and paths that come from users. Nobody relies on it where a message can do without the text.
 #[must_use]
 pub fn masked(text: &str) -> Cow<'_, str> {
-    let (before, pem) = text.split_once(BEGIN).map_or((text, ""), |(before, _)| (before, "…"));
+    if let Some((before, _)) = text.split_once(BEGIN) {
+        return Cow::Owned(format!("{}…", masked(before)));
+    }
+    // PEM that has lost its beginning.
+    if let Some((_, behind)) = text.rsplit_once(END) {
+        return Cow::Owned(format!("…{}", masked(behind)));
+    }
     let mut masked = String::new();
-    let (mut is_changed, mut follows) = (!pem.is_empty(), false);
-    for run in runs(before) {
+    let (mut is_changed, mut follows) = (false, false);
+    for run in runs(text) {
         // The parts of a token have dots in between, and short ones say little of themselves.
         let is_secret = is_secret(run) || follows && run.len() >= TOKEN_PART;
         follows = is_secret || follows && run == ".";
         is_changed |= is_secret;
         masked.push_str(if is_secret { "…" } else { run });
     }
-    if is_changed { Cow::Owned(masked + pem) } else { Cow::Borrowed(text) }
+    if is_changed { Cow::Owned(masked) } else { Cow::Borrowed(text) }
 }
 
 /// The text in runs of the characters of base64, both alphabets, and those in between. A slash is in between, as it parts
@@ -106,6 +113,7 @@ mod tests {
         assert_eq!(masked(&format!("sha256:{hash}: no")), "sha256:…: no");
         assert_eq!(masked("/a/eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJwb2tlLWRldiJ9.abcdefgh"), "/a/….….…");
         assert_eq!(masked("a -----BEGIN PRIVATE KEY-----\nMC4CAQ"), "a …");
+        assert_eq!(masked("KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----: no"), "… PRIVATE KEY-----: no");
         assert_eq!(masked(&format!("poke_{}", "a".repeat(43))), "…");
     }
 

@@ -1,10 +1,10 @@
-//! Why credentials aren't accepted: for the log. The caller learns no more than that they aren't.
+//! Reasons why credentials aren't accepted, for the log. The caller only learns that they aren't.
 
 use jsonwebtoken::errors::ErrorKind;
 
 use crate::error::{Error, Kind};
 
-/// Why credentials aren't accepted. Its text holds nothing of them.
+/// Reason why credentials aren't accepted. Its text repeats nothing of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CredentialsError {
     #[error("`authorization` isn't `Bearer` and a key or token")]

@@ -42,16 +42,16 @@ impl Address {
     }
 }
 
-/// Why a text is no address, as advice to who wrote it.
+/// Reason why a text isn't an address, shown to its author as advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// It has another form.
     #[error("")]
     Form,
-    /// The system takes no socket's path that is so long.
+    /// The path of a UNIX socket with more bytes than the system accepts.
     #[error("The path of this UNIX socket has {0} bytes, which is too long for the system: Linux takes 107")]
     TooLong(usize),
-    /// It means a socket in Linux's abstract namespace. Those have no file, so that nobody could be kept from them.
+    /// A socket in Linux's abstract namespace. Those have no file, so no permissions could protect them.
     #[error("Abstract sockets (unix:@name) have no permissions: name a path, such as unix:/run/poke.sock")]
     Abstract,
 }

@@ -19,25 +19,25 @@ pub enum Origin {
     Exact(HeaderValue),
 }
 
-/// Why a text is no origin that a browser sends, as advice to who wrote it.
+/// Reason why a text isn't an origin that a browser sends, shown to its author as advice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// It has another form.
     #[error("")]
     Form,
-    /// It has a `*` in it.
+    /// It contains a `*`.
     #[error("* stands for every page, and only by itself: name each host")]
     Wildcard,
-    /// Its host has letters that browsers write in another way.
+    /// Its host isn't in ASCII, while browsers send every host in ASCII.
     #[error("Write the host as browsers send it, in ASCII: xn--...")]
     NotAscii,
-    /// It has more than an origin, which is this.
+    /// It has more than an origin. The origin alone is this.
     #[error("Browsers send no more than {0}")]
     TooMuch(String),
-    /// Pages of this scheme are never told apart.
+    /// Browsers send the origin `null` for all pages of this scheme.
     #[error("Browsers send no origin for pages of this scheme")]
     NoOrigin,
-    /// It is for connections, not for pages.
+    /// The scheme is one of connections, not of pages.
     #[error("Name the page's own scheme, http or https")]
     NotAPage,
 }
@@ -92,7 +92,7 @@ impl FromStr for Origin {
     }
 }
 
-/// The origin of a page at `uri` as browsers send it (HTML, "serialization of an origin"): without the scheme's own port,
+/// Returns the origin of a page at `uri` as browsers send it (HTML, "serialization of an origin"): without the scheme's own port,
 /// and with an IP address in its one form.
 fn serialized(uri: &Uri) -> Option<String> {
     let scheme = uri.scheme_str()?.to_ascii_lowercase();

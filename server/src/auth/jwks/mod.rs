@@ -115,8 +115,8 @@ impl Keys {
         self.fetched(known, id, algorithm).await
     }
 
-    /// The key that a token names after a fetch that is made for it: the one that is known hasn't signed the token, but the
-    /// issuer may have replaced it under the same id.
+    /// Fetches the keys, and returns the one that a token names. For a token that the known key hasn't signed: the issuer may
+    /// have replaced that key under the same id.
     pub(super) async fn find_anew(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
         self.fetched(self.known.subscribe(), id, algorithm).await
     }

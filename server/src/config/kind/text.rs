@@ -45,7 +45,7 @@ impl<T: FromStr + Display> Kind<T> for Filled {
     }
 }
 
-/// As [`Text`], of what says itself why another text is none.
+/// As [`Text`], for a type whose parsing error is advice to the user.
 pub(in crate::config) struct Advised(pub(in crate::config) &'static str);
 
 impl<T: FromStr<Err: Display> + Display> Kind<T> for Advised {

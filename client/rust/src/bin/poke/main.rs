@@ -62,7 +62,7 @@ Examples:
   poke status --json
 ";
 
-/// What somebody reads who doesn't know the command yet.
+/// End of the short help.
 const BRIEF: &str = "\
 Examples, with poke-server running:
   poke subscribe PLAYLIST playlist-id
@@ -160,7 +160,7 @@ async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Re
     }
 }
 
-/// Says why a command line can't be followed. Without a command that is a short help.
+/// Prints why the command line can't be followed, or a short help if it has no command.
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     let said = match error.kind() {
@@ -174,7 +174,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     Failure::Silent(Exit::Usage).code()
 }
 
-/// What the command does and has, on less than one screen.
+/// Returns a help that fits on one screen.
 fn brief_help() -> String {
     let command = Cli::command();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
