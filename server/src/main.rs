@@ -74,7 +74,7 @@ fn print(invocation: &Invocation) -> io::Result<()> {
         }
         Task::NewKey(name) => {
             let NewKey { key, hash } = NewKey::random();
-            print(&format!("{key}\n{name} = \"{hash}\"\n"))?;
+            say(&format!("{key}\n{name} = \"{hash}\"\n"))?;
             complain(
                 "The first line is the key, which is kept nowhere: give it to its holder. The second is for [keys].\n",
             );
@@ -259,14 +259,6 @@ fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
-}
-
-/// As [`say`], but a reader that leaves early, such as `head`, has read what it wanted.
-fn print(text: &str) -> io::Result<()> {
-    match say(text) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        said => said,
-    }
 }
 
 fn complain(text: &str) {

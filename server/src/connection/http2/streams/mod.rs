@@ -56,7 +56,8 @@ pub(super) enum Part<D> {
 /// A request on its stream, and how long its client says that the body is.
 pub(super) type Opened = (u32, Request<Option<u64>>);
 
-/// What a head that has come is.
+/// A head that has come on a new stream.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and a box would cost each request")]
 pub(super) enum Received {
     Request(Opened),
     /// A request that has been refused, because its header fields are too large.

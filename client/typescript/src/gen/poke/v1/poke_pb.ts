@@ -71,7 +71,7 @@
 //   INVALID_ARGUMENT     INVALID_IDEMPOTENCY_KEY         not 1 to 128 printable ASCII characters
 //   INVALID_ARGUMENT     INVALID_SUBSCRIPTIONS           none, or a subscription without an interest
 //   INVALID_ARGUMENT     INVALID_REQUEST                 not a message of this contract
-//   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests after deduplication
+//   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests; details carry `limit`
 //   UNAUTHENTICATED      CREDENTIALS_REQUIRED            neither a key nor a token was sent, and one is needed
 //   UNAUTHENTICATED      INVALID_CREDENTIALS             a key or token that this server doesn't accept
 //   UNAUTHENTICATED      TOKEN_EXPIRED                   a token whose time is over; on an open stream too
@@ -87,8 +87,9 @@
 //   FAILED_PRECONDITION  INTEREST_ENDED                  EndInterest was called for it within the retention window
 //   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `limit`, and `size` or `size_over`
 //   RESOURCE_EXHAUSTED   REQUEST_TOO_LARGE               a SubscribeRequest over the bytes that it may take
+//   RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE               the request's header fields, such as the token; details carry `limit`
 //   RESOURCE_EXHAUSTED   RATE_LIMITED                    the publisher, or all together, send too fast (RetryInfo)
-//   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, connection, address or customer has no more (RetryInfo)
+//   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, address or customer has no more (RetryInfo)
 //   RESOURCE_EXHAUSTED   OVERLOADED                      the server has no memory to spare just now (RetryInfo)
 //   ABORTED              CLIENT_STALLED                  the client didn't read for too long (RetryInfo)
 //   UNAVAILABLE          SHUTTING_DOWN                   the server is going away (RetryInfo)
@@ -269,9 +270,10 @@ export type PublishRequest = Message<"poke.v1.PublishRequest"> & {
   /**
    * Absent (undefined), a string, or any JSON value, null included.
    *
-   * Numbers are IEEE 754 doubles, as in JavaScript. The JSON path refuses an integer that a double can't hold: send it
-   * as a string. At most 24 arrays and objects may be nested (`"x"` is 0, `[]` is 1). A Value without a kind, a number
-   * that isn't finite, and text that isn't UTF-8 are refused, at any depth. The server re-encodes what it accepts:
+   * Numbers are IEEE 754 doubles, as in JavaScript. The JSON path refuses a whole number that a double can't hold,
+   * however it is written (`9007199254740993.0`), and one that would become zero (`1e-400`): send it as a string. At
+   * most 24 arrays and objects may be nested (`"x"` is 0, `[]` is 1). A Value without a kind, a number that isn't
+   * finite, and text that isn't UTF-8 are refused, at any depth. The server re-encodes what it accepts:
    * unknown fields are dropped and the order of object keys is not kept. In JSON, a `data` of null is the value null;
    * leave the field out for undefined.
    *
@@ -496,11 +498,12 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
  */
 export type SubscribeRequest = Message<"poke.v1.SubscribeRequest"> & {
   /**
-   * 1 to Limits.max_interests (100 by default) after deduplication; of two with the same interest the first wins. A
+   * 1 to Limits.max_interests (500 by default) after deduplication; of two with the same interest the first wins. A
    * malformed interest is rejected by an event while the others go on; an empty or oversized list fails the call.
    *
    * The whole request takes at most 64 KiB, or 64 KiB for each hundred of Limits.max_interests if that is more: as many
-   * interests as there may be always fit, with the longest names and positions.
+   * interests as there may be always fit, with the longest names and positions. A client that doesn't know the limit yet
+   * SHOULD ask for no more than 100 interests at first, and MUST let the others wait rather than fail.
    *
    * @generated from field: repeated poke.v1.Subscription subscriptions = 1;
    */
@@ -651,7 +654,8 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
  */
 export type Limits = Message<"poke.v1.Limits"> & {
   /**
-   * Interests on one stream, after deduplication.
+   * Interests on one stream, after deduplication. A client with more asks for those that were added first, and for the
+   * others as soon as there is room.
    *
    * @generated from field: int32 max_interests = 1;
    */
