@@ -16,6 +16,7 @@ mod intake;
 mod json;
 mod protocol;
 mod request;
+mod strict;
 mod text;
 mod timeout;
 

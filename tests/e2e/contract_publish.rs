@@ -237,7 +237,7 @@ async fn publish_never_waits_for_a_subscriber() {
 }
 
 #[tokio::test]
-async fn unknown_fields_of_a_request_are_ignored() {
+async fn a_publish_with_a_field_that_the_server_does_not_know_is_refused_and_not_sent() {
     // A newer client's request: field 1000, which today's server doesn't know.
     #[derive(Clone, PartialEq, prost::Message)]
     struct Newer {
@@ -252,7 +252,12 @@ async fn unknown_fields_of_a_request_are_ignored() {
     let server = Server::start(Config::new()).await;
     let url = format!("{}/poke.v1.PokeService/Publish", server.url());
     let answer = poke_tests::http::post(&url, "application/proto", prost::Message::encode_to_vec(&newer)).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.json()["details"][0]["debug"]["reason"], "UNSUPPORTED_FIELD");
+    let mut stream = server.subscribe([latest(interest("new"))]).await;
+    stream.live(Outcome::Fresh).await;
+    server.publisher().await.publish(&interest("new"), text("after")).await;
+    assert_eq!(stream.data(1).await, ["after"], "what was refused was not sent");
 }
 
 /// Encodings of `google.protobuf.Value` that no JSON gives.

@@ -26,6 +26,8 @@ pub enum Kind {
     InvalidSubscriptions,
     /// Not a message of the contract.
     InvalidRequest,
+    /// A field that this server's contract doesn't have.
+    UnsupportedField,
     /// Too many interests for one stream.
     TooManyInterests {
         /// How many one stream may have.
@@ -163,6 +165,11 @@ impl Kind {
             Self::InvalidRequest => {
                 Row::final_(InvalidArgument, "INVALID_REQUEST", "the request is not a valid message of poke.v1")
             }
+            Self::UnsupportedField => Row::final_(
+                InvalidArgument,
+                "UNSUPPORTED_FIELD",
+                "the request has a field that this server doesn't know",
+            ),
             Self::TooManyInterests { limit } => Row::final_(
                 InvalidArgument,
                 "TOO_MANY_INTERESTS",
@@ -289,7 +296,7 @@ impl Kind {
 
     /// One of each.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 36] = [
+    pub(super) const ALL: [Self; 37] = [
         Self::InvalidDomain,
         Self::InvalidFilter,
         Self::InvalidData,
@@ -298,6 +305,7 @@ impl Kind {
         Self::InvalidIdempotencyKey,
         Self::InvalidSubscriptions,
         Self::InvalidRequest,
+        Self::UnsupportedField,
         Self::TooManyInterests { limit: 100 },
         Self::CredentialsRequired,
         Self::InvalidCredentials,

@@ -1,7 +1,6 @@
 //! The JSON forms of the unary methods' messages (ProtoJSON: <https://protobuf.dev/programming-guides/json/>).
 //!
-//! Written by hand, since the mapping of `data` is ours, and so that a caller hears of every mistake at once. Unlike in
-//! protobuf, where a field that isn't known may come from a newer client, here it is most likely misspelt.
+//! Written by hand, because the mapping of `data` is ours, and so that a caller hears of every mistake at once.
 
 mod fields;
 mod subscribe;
@@ -15,6 +14,8 @@ use super::{UnaryRequest, UnaryResponse};
 use crate::error::{Error, Faults};
 
 impl UnaryRequest for v1::PublishRequest {
+    const NAME: &'static str = "PublishRequest";
+
     fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error> {
         let mut fields = Fields::parse(text)?;
         let request = Self {
@@ -31,6 +32,8 @@ impl UnaryRequest for v1::PublishRequest {
 }
 
 impl UnaryRequest for v1::EndInterestRequest {
+    const NAME: &'static str = "EndInterestRequest";
+
     fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error> {
         let mut fields = Fields::parse(text)?;
         let request = Self {

@@ -5,12 +5,9 @@ use std::pin::pin;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use prost::{
-    DecodeError, Message,
-    encoding::{self, DecodeContext},
-};
+use prost::Message;
 
-use super::{Intake, Protocol, envelope, gzip, text};
+use super::{Intake, Protocol, envelope, gzip, strict, text};
 use crate::{
     error::{Error, Faults, Kind, Size},
     frame::PREFIX_BYTES,
@@ -33,6 +30,9 @@ impl Limit {
 
 /// The request of a unary method, which has a form in JSON as well.
 pub trait UnaryRequest: Message + Default {
+    /// The name of the message in package `poke.v1`.
+    const NAME: &'static str;
+
     /// Reads the JSON form. Fields that break a rule of JSON's are noted in `faults`, and left empty.
     ///
     /// # Errors
@@ -42,6 +42,9 @@ pub trait UnaryRequest: Message + Default {
 
 /// The request of a streaming method, which has a form in JSON as well.
 pub trait StreamRequest: Message + Default {
+    /// The name of the message in package `poke.v1`.
+    const NAME: &'static str;
+
     /// Reads the JSON form.
     ///
     /// # Errors
@@ -78,7 +81,7 @@ impl Protocol {
         match self {
             Self::ConnectJson => M::from_json(utf8(&message)?, faults),
             _ => {
-                check_fields(&message)?;
+                strict::check(M::NAME, &message, MAX_FIELDS)?;
                 decode(message)
             }
         }
@@ -103,7 +106,10 @@ impl Protocol {
         let message = self.read_bytes(headers, body, intake, limit).await?;
         match self {
             Self::ConnectJsonStream => M::from_json(utf8(&message)?),
-            _ => decode(message),
+            _ => {
+                strict::check(M::NAME, &message, usize::MAX)?;
+                decode(message)
+            }
         }
     }
 
@@ -216,27 +222,13 @@ where
     if size > most { Err(limit.exceeded_by(Size::MoreThan(limit.bytes))) } else { Ok(bytes.freeze()) }
 }
 
-/// The most fields of a unary method's request. The contract has six, and encoders write each of them once.
+/// Maximum number of fields in a unary method's request, nested ones included, so that decoding stays quick. The contract
+/// has fewer than ten, and encoders write each of them once. The size alone bounds a Subscribe's, which has some for each
+/// interest.
 const MAX_FIELDS: usize = 1000;
 
-/// That a message isn't made of so many fields that to read it takes long.
-fn check_fields(mut message: &[u8]) -> Result<(), Error> {
-    for _ in 0..MAX_FIELDS {
-        if message.is_empty() {
-            return Ok(());
-        }
-        let (tag, wire_type) = encoding::decode_key(&mut message).map_err(undecodable)?;
-        encoding::skip_field(wire_type, tag, &mut message, DecodeContext::default()).map_err(undecodable)?;
-    }
-    if message.is_empty() { Ok(()) } else { Err(malformed("the request has too many fields")) }
-}
-
-fn undecodable(error: DecodeError) -> Error {
-    Error::from(Kind::InvalidRequest).because(error)
-}
-
 fn decode<M: Message + Default>(message: Bytes) -> Result<M, Error> {
-    M::decode(message).map_err(undecodable)
+    M::decode(message).map_err(strict::undecodable)
 }
 
 /// JSON may begin with a byte-order mark, as files have it that are sent as they are (RFC 8259, section 8.1).

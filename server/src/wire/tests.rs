@@ -3,6 +3,7 @@
 mod answering;
 mod json;
 mod reading;
+mod strict;
 
 use std::{convert::Infallible, io::Write};
 

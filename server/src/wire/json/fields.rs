@@ -100,10 +100,10 @@ impl<'a> Fields<'a> {
 /// A field that isn't one of the request's. It is named if its name is fit to be shown.
 pub(super) fn unknown(name: &str) -> Error {
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic()) {
-        let rule = format!("{name} isn't a field of this request");
-        Error::invalid(Kind::InvalidRequest, name.to_owned(), rule)
+        let rule = format!("this server doesn't know the field {name}");
+        Error::invalid(Kind::UnsupportedField, name.to_owned(), rule)
     } else {
-        Error::invalid(Kind::InvalidRequest, "", "a name that isn't a field of this request")
+        Error::invalid(Kind::UnsupportedField, "", "this server doesn't know a field of the request")
     }
 }
 

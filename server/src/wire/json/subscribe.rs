@@ -60,6 +60,8 @@ enum Sequence {
 struct Latest {}
 
 impl StreamRequest for v1::SubscribeRequest {
+    const NAME: &'static str = "SubscribeRequest";
+
     fn from_json(text: &str) -> Result<Self, Error> {
         let request: Request = serde_json::from_str(text).map_err(|error| misread(&error))?;
         let subscriptions = request.subscriptions.unwrap_or_default();

@@ -47,12 +47,12 @@ fn json_names_every_mistake_at_once() {
             ("domain", "INVALID_REQUEST"),
             ("data", "INVALID_DATA"),
             ("audience", "INVALID_AUDIENCE"),
-            ("Filter", "INVALID_REQUEST"),
-            ("", "INVALID_REQUEST"),
+            ("Filter", "UNSUPPORTED_FIELD"),
+            ("", "UNSUPPORTED_FIELD"),
         ]
     );
     for (text, message) in [
-        (r#"{"fliter":"f"}"#, "fliter isn't a field of this request"),
+        (r#"{"fliter":"f"}"#, "this server doesn't know the field fliter"),
         (r#"{"domain":"a","domain":"b"}"#, "domain must be given once"),
         (r#"{"customer_id":"a","customerId":"b"}"#, "customer_id must be given once"),
         (r#"{"audience":1.5}"#, "audience must be the name or the number of one"),
@@ -71,8 +71,8 @@ fn json_never_repeats_what_could_harm() {
     let long = "n".repeat(65);
     for name in ["a\\nb", "<b> </b>", "\u{202e}x", &long] {
         let error = from_json(&format!("{{\"{name}\":1}}")).unwrap_err();
-        assert_eq!(error.message(), "a name that isn't a field of this request");
-        assert_eq!(error.kind(), Kind::InvalidRequest);
+        assert_eq!(error.message(), "this server doesn't know a field of the request");
+        assert_eq!(error.kind(), Kind::UnsupportedField);
     }
     let many: String = (0..10_000).map(|n| format!("\"secret{n}\":1,")).collect();
     let error = from_json(&format!("{{{many}\"z\":1}}")).unwrap_err();
@@ -150,8 +150,8 @@ fn a_subscribe_in_json_has_every_start() {
 #[test]
 fn a_subscribe_that_is_misspelt_is_told_so_without_its_values() {
     for (text, message) in [
-        (r#"{"subscription":[]}"#, "subscription isn't a field of this request"),
-        (r#"{"subscriptions":[{"interest":{"fliter":"SECRET"}}]}"#, "fliter isn't a field of this request"),
+        (r#"{"subscription":[]}"#, "this server doesn't know the field subscription"),
+        (r#"{"subscriptions":[{"interest":{"fliter":"SECRET"}}]}"#, "this server doesn't know the field fliter"),
         (r#"{"subscriptions":"SECRET"}"#, "the request isn't a SubscribeRequest in JSON (line 1, column 25)"),
         (r#"{"subscriptions":[{"after":{},"latest":{}}]}"#, "a subscription has either after or latest"),
         (r#"{"subscriptions":[{"after":{"sequence":"SECRET"}}]}"#, "sequence must be a 64-bit integer"),

@@ -99,7 +99,7 @@ async fn a_body_may_come_in_any_pieces() {
 
 #[tokio::test]
 async fn a_request_of_too_many_fields_is_refused_before_they_are_read() {
-    for field in [&[0x0a, 0x00][..], &[0x1a, 0x02, 0x08, 0x00], &[0x78, 0x00], &[0x7b, 0x7c]] {
+    for field in [&[0x0a, 0x00][..], &[0x1a, 0x02, 0x08, 0x00]] {
         for (times, fits) in [(990, true), (1001, false)] {
             let message = [field.repeat(times), publish().encode_to_vec()].concat();
             let read = read(Protocol::ConnectProto, &HeaderMap::new(), message.into()).await;
