@@ -206,7 +206,7 @@ async fn a_subscribe_in_either_codec_is_read_under_the_same_rules() {
             }
         }
         // What is refused is so in the only message, with status 200.
-        let large = envelope(0, &vec![b' '; 70_000]);
+        let large = envelope(0, &vec![b' '; 400_000]);
         for (headers, body, code) in [
             (&[("connect-protocol-version", "2")][..], envelope(0, &request), "invalid_argument"),
             (&[("connect-timeout-ms", "soon")], envelope(0, &request), "invalid_argument"),
