@@ -6,11 +6,12 @@ use std::borrow::Cow;
 /// more often.
 const SHORTEST: usize = 16;
 
-/// The length of an API key of this product (`poke_` and 256 bits), from which on its prefix tells one.
+/// The length of an API key of this product (`poke_` and 256 bits), from which on its prefix tells one. A shorter part of a
+/// key has capital letters, which names that begin in small letters haven't.
 const API_KEY: usize = 40;
 
-/// The length from which on what follows a part of a token and a dot is another part.
-const TOKEN_PART: usize = 8;
+/// The length from which on what follows a part of a token, or the name of a hash, is masked too.
+const SHORT_PART: usize = 8;
 
 const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
@@ -31,9 +32,9 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let (mut is_changed, mut follows) = (false, false);
     for run in runs(text) {
-        // The parts of a token have dots in between, and short ones say little of themselves.
-        let is_secret = is_secret(run) || follows && run.len() >= TOKEN_PART;
-        follows = is_secret || follows && run == ".";
+        // A part of a token behind a dot, or of a hash behind its name, may be too short to be told by itself.
+        let is_secret = is_secret(run) || follows && run.len() >= SHORT_PART;
+        follows = is_secret || run == "sha256" || follows && matches!(run, "." | ":");
         is_changed |= is_secret;
         masked.push_str(if is_secret { "…" } else { run });
     }
@@ -57,9 +58,12 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
 /// Returns true if a run changes between letters and digits, or between small and capital letters, more often than words and
 /// dates do.
 fn is_secret(run: &str) -> bool {
-    let is_known = run.starts_with("poke_") && run.len() >= API_KEY || run.starts_with("eyJ");
-    if run.len() < SHORTEST || is_known {
-        return is_known && run.len() >= SHORTEST;
+    if run.len() < SHORTEST {
+        return false;
+    }
+    let has_capitals = run.bytes().any(|byte| byte.is_ascii_uppercase());
+    if run.starts_with("poke_") && (has_capitals || run.len() >= API_KEY) || run.starts_with("eyJ") {
+        return true;
     }
     let bytes = run.as_bytes();
     let class = |byte: u8| match byte {
@@ -76,7 +80,8 @@ fn is_secret(run: &str) -> bool {
     });
     let changes = changes.count();
     let is_mixed = ['a', 'A', '0'].iter().all(|wanted| bytes.iter().any(|byte| class(*byte) == *wanted));
-    is_mixed && changes >= 2 || changes >= 3 && changes * 6 >= run.len()
+    let is_hex = bytes.iter().all(u8::is_ascii_hexdigit) && changes > 0;
+    is_hex || is_mixed && changes >= 2 || changes >= 3 && changes * 6 >= run.len()
 }
 
 #[cfg(test)]
@@ -112,6 +117,7 @@ mod tests {
         let hash = "ffc55d17548c4f75413207257c4f15feb2017d7cb8dafc4945d40f16da428c6b";
         assert_eq!(masked(&format!("sha256:{hash}: no")), "sha256:…: no");
         assert_eq!(masked("/a/eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJwb2tlLWRldiJ9.abcdefgh"), "/a/….….…");
+        assert_eq!(masked("sha256:7d916327540bddccf and 7d916327540bddccf"), "sha256:… and …");
         assert_eq!(masked("a -----BEGIN PRIVATE KEY-----\nMC4CAQ"), "a …");
         assert_eq!(masked("KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----: no"), "… PRIVATE KEY-----: no");
         assert_eq!(masked(&format!("poke_{}", "a".repeat(43))), "…");
