@@ -21,6 +21,10 @@ pub(crate) struct Server {
     wait: bool,
 }
 
+/// Repeats of a health check that was cancelled. About a third are, by a peer that answers before it is asked; after ten the
+/// chance that each was is below one in 100,000.
+const MAX_HEALTH_REPEATS: usize = 10;
+
 impl Server {
     /// Doesn't connect yet. `wait` makes an unreachable server a reason to try again.
     pub(crate) fn new(target: Target, wait: bool) -> Result<Self, Failure> {
@@ -52,14 +56,22 @@ impl Server {
         }
     }
 
-    /// Asks grpc.health.v1 about the whole server; again if the connection closes under the first call, as the second may
-    /// tell why.
+    /// Asks grpc.health.v1 about the whole server.
+    ///
+    /// A connection that ends while a call is on its way to it cancels the call and keeps its reason to itself. Only a call
+    /// that had begun hears why, such as that the peer doesn't speak HTTP/2; so the call is repeated until one has.
     pub(crate) async fn health(&self) -> Result<tonic::Response<HealthCheckResponse>, Status> {
         let mut health = HealthClient::new(self.client.channel());
-        match health.check(HealthCheckRequest::default()).await {
-            Err(status) if status.code() == Code::Cancelled => health.check(HealthCheckRequest::default()).await,
-            answer => answer,
+        let mut answer = health.check(HealthCheckRequest::default()).await;
+        for _ in 0..MAX_HEALTH_REPEATS {
+            match answer {
+                Err(status) if status.code() == Code::Cancelled => {
+                    answer = health.check(HealthCheckRequest::default()).await;
+                }
+                _ => break,
+            }
         }
+        answer
     }
 
     /// A request with the token, for calls that don't go through the client.
