@@ -60,7 +60,8 @@ public struct Poke_V1_ErrorInfo: Sendable {
   /// "poke.v1". A status without it was made by a proxy, the transport or a library.
   public var domain: String = String()
 
-  /// More about it, by reason: POKE_TOO_LARGE has `size` and `limit`.
+  /// More about it, by reason. POKE_TOO_LARGE and REQUEST_TOO_LARGE have `limit`, and `size` if it is known, or else
+  /// `size_over`: the bytes behind which the server stopped to read.
   public var metadata: Dictionary<String,String> = [:]
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -43,7 +43,7 @@
 /// server's configuration says who may publish and end, and who may listen: everyone, who is authenticated, or whose token
 /// grants the interest. A call whose credentials don't hold is refused, even where none are needed; so are Publish and
 /// EndInterest without the right to them. An interest that may not be listened to is rejected by its event, while the
-/// others go on.
+/// others go on. A server that is set up with neither keys nor issuers, as in development, looks at no credentials.
 ///
 /// Before a token expires its stream gets Reconnect, RECONNECT_REASON_TOKEN_EXPIRING. At its end the stream ends with
 /// UNAUTHENTICATED, TOKEN_EXPIRED, and nothing is delivered after that. If rights are withdrawn, a live interest is
@@ -71,7 +71,8 @@
 ///   INVALID_ARGUMENT     INVALID_IDEMPOTENCY_KEY         not 1 to 128 printable ASCII characters
 ///   INVALID_ARGUMENT     INVALID_SUBSCRIPTIONS           none, or a subscription without an interest
 ///   INVALID_ARGUMENT     INVALID_REQUEST                 not a message of this contract
-///   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests after deduplication
+///   INVALID_ARGUMENT     UNSUPPORTED_FIELD               a field that this server doesn't know; see Growth
+///   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests; details carry `limit`
 ///   UNAUTHENTICATED      CREDENTIALS_REQUIRED            neither a key nor a token was sent, and one is needed
 ///   UNAUTHENTICATED      INVALID_CREDENTIALS             a key or token that this server doesn't accept
 ///   UNAUTHENTICATED      TOKEN_EXPIRED                   a token whose time is over; on an open stream too
@@ -85,10 +86,11 @@
 ///   ALREADY_EXISTS       IDEMPOTENCY_KEY_REUSED          the key has already been used for other content
 ///   FAILED_PRECONDITION  WRONG_AUDIENCE                  the domain is configured for the other audience
 ///   FAILED_PRECONDITION  INTEREST_ENDED                  EndInterest was called for it within the retention window
-///   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `size` and `limit`
+///   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `limit`, and `size` or `size_over`
 ///   RESOURCE_EXHAUSTED   REQUEST_TOO_LARGE               a SubscribeRequest over the bytes that it may take
+///   RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE               the request's header fields, such as the token; details carry `limit`
 ///   RESOURCE_EXHAUSTED   RATE_LIMITED                    the publisher, or all together, send too fast (RetryInfo)
-///   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, connection, address or customer has no more (RetryInfo)
+///   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, address or customer has no more (RetryInfo)
 ///   RESOURCE_EXHAUSTED   OVERLOADED                      the server has no memory to spare just now (RetryInfo)
 ///   ABORTED              CLIENT_STALLED                  the client didn't read for too long (RetryInfo)
 ///   UNAVAILABLE          SHUTTING_DOWN                   the server is going away (RetryInfo)
@@ -103,6 +105,12 @@
 ///
 /// Old clients never change. Fields and events are only ever added. A client MUST ignore a field or an event that it
 /// doesn't know, but counts the event as a sign of life. A client MUST treat an unknown enum value as the zero value.
+///
+/// Requests are strict. A server MUST refuse a request that has a field which it doesn't know, at any level but inside
+/// `data`, in protobuf as in JSON: INVALID_ARGUMENT, UNSUPPORTED_FIELD, with the number or the name of the field. A server
+/// that dropped the field could do something else than what was asked for. The refusal is of the whole call and final: a
+/// client MUST NOT send the call again without the field by itself, and SHOULD set a field only if its program did. So
+/// servers are upgraded first, and clients after them.
 
 // DO NOT EDIT.
 // swift-format-ignore-file
@@ -195,7 +203,7 @@ extension Poke_V1_PokeService {
     /// > 
     /// > It speaks gRPC, gRPC-Web and Connect on one port. The unary methods also take plain JSON over HTTP POST
     /// > (`content-type: application/json`), so that `curl` needs no library, and Connect's streams come in protobuf or JSON
-    /// > (`application/connect+proto`, `application/connect+json`). A JSON field that isn't in the contract is refused by name.
+    /// > (`application/connect+proto`, `application/connect+json`).
     public protocol ClientProtocol: Sendable {
         /// Call the "Publish" method.
         ///
@@ -291,7 +299,7 @@ extension Poke_V1_PokeService {
     /// > 
     /// > It speaks gRPC, gRPC-Web and Connect on one port. The unary methods also take plain JSON over HTTP POST
     /// > (`content-type: application/json`), so that `curl` needs no library, and Connect's streams come in protobuf or JSON
-    /// > (`application/connect+proto`, `application/connect+json`). A JSON field that isn't in the contract is refused by name.
+    /// > (`application/connect+proto`, `application/connect+json`).
     public struct Client<Transport>: ClientProtocol where Transport: GRPCCore.ClientTransport {
         private let client: GRPCCore.GRPCClient<Transport>
 

@@ -53,7 +53,7 @@
 /// server's configuration says who may publish and end, and who may listen: everyone, who is authenticated, or whose token
 /// grants the interest. A call whose credentials don't hold is refused, even where none are needed; so are Publish and
 /// EndInterest without the right to them. An interest that may not be listened to is rejected by its event, while the
-/// others go on.
+/// others go on. A server that is set up with neither keys nor issuers, as in development, looks at no credentials.
 ///
 /// Before a token expires its stream gets Reconnect, RECONNECT_REASON_TOKEN_EXPIRING. At its end the stream ends with
 /// UNAUTHENTICATED, TOKEN_EXPIRED, and nothing is delivered after that. If rights are withdrawn, a live interest is
@@ -81,7 +81,8 @@
 ///   INVALID_ARGUMENT     INVALID_IDEMPOTENCY_KEY         not 1 to 128 printable ASCII characters
 ///   INVALID_ARGUMENT     INVALID_SUBSCRIPTIONS           none, or a subscription without an interest
 ///   INVALID_ARGUMENT     INVALID_REQUEST                 not a message of this contract
-///   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests after deduplication
+///   INVALID_ARGUMENT     UNSUPPORTED_FIELD               a field that this server doesn't know; see Growth
+///   INVALID_ARGUMENT     TOO_MANY_INTERESTS              more than Limits.max_interests; details carry `limit`
 ///   UNAUTHENTICATED      CREDENTIALS_REQUIRED            neither a key nor a token was sent, and one is needed
 ///   UNAUTHENTICATED      INVALID_CREDENTIALS             a key or token that this server doesn't accept
 ///   UNAUTHENTICATED      TOKEN_EXPIRED                   a token whose time is over; on an open stream too
@@ -95,10 +96,11 @@
 ///   ALREADY_EXISTS       IDEMPOTENCY_KEY_REUSED          the key has already been used for other content
 ///   FAILED_PRECONDITION  WRONG_AUDIENCE                  the domain is configured for the other audience
 ///   FAILED_PRECONDITION  INTEREST_ENDED                  EndInterest was called for it within the retention window
-///   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `size` and `limit`
+///   RESOURCE_EXHAUSTED   POKE_TOO_LARGE                  over 131,072 bytes; details carry `limit`, and `size` or `size_over`
 ///   RESOURCE_EXHAUSTED   REQUEST_TOO_LARGE               a SubscribeRequest over the bytes that it may take
+///   RESOURCE_EXHAUSTED   HEADERS_TOO_LARGE               the request's header fields, such as the token; details carry `limit`
 ///   RESOURCE_EXHAUSTED   RATE_LIMITED                    the publisher, or all together, send too fast (RetryInfo)
-///   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, connection, address or customer has no more (RetryInfo)
+///   RESOURCE_EXHAUSTED   TOO_MANY_STREAMS                server, address or customer has no more (RetryInfo)
 ///   RESOURCE_EXHAUSTED   OVERLOADED                      the server has no memory to spare just now (RetryInfo)
 ///   ABORTED              CLIENT_STALLED                  the client didn't read for too long (RetryInfo)
 ///   UNAVAILABLE          SHUTTING_DOWN                   the server is going away (RetryInfo)
@@ -113,6 +115,12 @@
 ///
 /// Old clients never change. Fields and events are only ever added. A client MUST ignore a field or an event that it
 /// doesn't know, but counts the event as a sign of life. A client MUST treat an unknown enum value as the zero value.
+///
+/// Requests are strict. A server MUST refuse a request that has a field which it doesn't know, at any level but inside
+/// `data`, in protobuf as in JSON: INVALID_ARGUMENT, UNSUPPORTED_FIELD, with the number or the name of the field. A server
+/// that dropped the field could do something else than what was asked for. The refusal is of the whole call and final: a
+/// client MUST NOT send the call again without the field by itself, and SHOULD set a field only if its program did. So
+/// servers are upgraded first, and clients after them.
 
 import SwiftProtobuf
 
@@ -446,10 +454,11 @@ public struct Poke_V1_PublishRequest: Sendable {
 
   /// Absent (undefined), a string, or any JSON value, null included.
   ///
-  /// Numbers are IEEE 754 doubles, as in JavaScript. The JSON path refuses an integer that a double can't hold: send it
-  /// as a string. At most 24 arrays and objects may be nested (`"x"` is 0, `[]` is 1). A Value without a kind, a number
-  /// that isn't finite, and text that isn't UTF-8 are refused, at any depth. The server re-encodes what it accepts:
-  /// unknown fields are dropped and the order of object keys is not kept. In JSON, a `data` of null is the value null;
+  /// Numbers are IEEE 754 doubles, as in JavaScript. The JSON path refuses a whole number that a double can't hold,
+  /// however it is written (`9007199254740993.0`), and one that would become zero (`1e-400`): send it as a string. At
+  /// most 24 arrays and objects may be nested (`"x"` is 0, `[]` is 1). A Value without a kind, a number that isn't
+  /// finite, and text that isn't UTF-8 are refused, at any depth. The server re-encodes what it accepts: unknown
+  /// fields inside it are dropped, and the order of object keys is not kept. In JSON, a `data` of null is the value null;
   /// leave the field out for undefined.
   public var data: SwiftProtobuf.Google_Protobuf_Value {
     get {_data ?? SwiftProtobuf.Google_Protobuf_Value()}
@@ -663,11 +672,12 @@ public struct Poke_V1_SubscribeRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 1 to Limits.max_interests (100 by default) after deduplication; of two with the same interest the first wins. A
+  /// 1 to Limits.max_interests (500 by default) after deduplication; of two with the same interest the first wins. A
   /// malformed interest is rejected by an event while the others go on; an empty or oversized list fails the call.
   ///
   /// The whole request takes at most 64 KiB, or 64 KiB for each hundred of Limits.max_interests if that is more: as many
-  /// interests as there may be always fit, with the longest names and positions.
+  /// interests as there may be always fit, with the longest names and positions. A client that doesn't know the limit yet
+  /// SHOULD ask for no more than 100 interests at first, and MUST let the others wait rather than fail.
   public var subscriptions: [Poke_V1_Subscription] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -839,7 +849,8 @@ public struct Poke_V1_Limits: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Interests on one stream, after deduplication.
+  /// Interests on one stream, after deduplication. A client with more asks for those that were added first, and for the
+  /// others as soon as there is room.
   public var maxInterests: Int32 = 0
 
   /// Bytes of a poke: fields 1 to 3 of Poke.
