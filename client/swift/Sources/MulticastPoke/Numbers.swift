@@ -15,6 +15,7 @@ enum Numbers {
     static let provedAfter = Duration.seconds(30)
     static let welcomeWithin = Duration.seconds(10)
     static let maxDoublings = 3
+    static let assumedLimit = 100
     static let glance = Duration.seconds(5)
     static let eventBuffer = 64
     static let deadline = Duration.seconds(10)

@@ -23,8 +23,6 @@ public struct PokeError: Error, Sendable {
         case `protocol`
         /// The client was closed.
         case closed
-        /// The client holds as many interests as the server accepts.
-        case tooManyInterests
     }
 
     public var kind: Kind
@@ -40,11 +38,25 @@ public struct PokeError: Error, Sendable {
     public var httpStatus: Int?
     /// When the server asks to come back, at the earliest.
     public var retryAfter: Duration?
+    /// The final rejections that a loop has ended with, because the program didn't mark them as handled. At most 64.
+    public var rejected: [PokeEvent.Rejected] = []
     /// What was underneath, for the log.
     public var cause: (any Error)?
 
     init(_ kind: Kind, _ message: String = "", cause: (any Error)? = nil) {
         (self.kind, self.message, self.cause) = (kind, message, cause)
+    }
+
+    /// The error of a loop whose interests are over and that hasn't handled these rejections: that of the first. `nil`: there is
+    /// none.
+    init?(_ rejected: [PokeEvent.Rejected]) {
+        guard let first = rejected.first else { return nil }
+        let others = rejected.count > 1 ? " (and \(rejected.count - 1) more of its interests)" : ""
+        // A name that is too long is one reason to be refused.
+        let name = [(first.interest.domain, 64), (first.interest.filter, 256)]
+            .map { String($0.unicodeScalars.prefix($1)).debugDescription }.joined(separator: " ")
+        self.init(.refused, "\(name): \(first.message)\(others)")
+        (code, reason, self.rejected) = (first.code, first.reason.isEmpty ? nil : first.reason, rejected)
     }
 
     /// The name of a google.rpc.Code.
@@ -80,6 +92,8 @@ enum Remedy: Sendable {
 struct Failure: Error {
     var error: PokeError
     var remedy: Remedy
+    /// The number of interests that the server accepts on a stream, if it has refused a Subscribe with more.
+    var interestLimit: Int?
 
     static func retry(_ error: PokeError) -> Failure { Failure(error: error, remedy: .retry) }
     static func giveUp(_ error: PokeError) -> Failure { Failure(error: error, remedy: .giveUp) }
@@ -139,8 +153,12 @@ extension Failure {
             error.violations[violation.field] = violation.violationDescription
         }
         self.remedy = remedy
+        interestLimit = error.reason == tooManyInterests ? info?.metadata["limit"].flatMap { Int($0) } : nil
     }
 }
+
+/// The reason of a refusal because of the number of interests, from the table of errors in poke.proto.
+let tooManyInterests = "TOO_MANY_INTERESTS"
 
 /// An answer that isn't gRPC: a proxy speaks for the server, or something else listens there.
 private struct HTTPAnswer {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// One event of ``PokeClient/pokes(_:latest:after:)``. More may come: have a `default`.
 public enum PokeEvent: Sendable {
@@ -79,6 +80,36 @@ public enum PokeEvent: Sendable {
         public var message: String
         /// True: the client gives the interest up. False: it asks again by itself.
         public var isFinal: Bool
+        private let handled = Handled()
+
+        /// Marks the rejection as handled by the program. A loop whose interests are all over throws the first final rejection
+        /// that isn't marked, so that none is overlooked.
+        public func markHandled() { handled.flag.store(true, ordering: .relaxed) }
+
+        var isHandled: Bool { handled.flag.load(ordering: .relaxed) }
+
+        /// The same rejection, for another loop, which hasn't handled it.
+        var unhandled: Rejected {
+            Rejected(interest: interest, code: code, reason: reason, message: message, isFinal: isFinal)
+        }
+
+        /// The mark, which all copies of one event share.
+        private final class Handled: Sendable {
+            let flag = Atomic(false)
+        }
+
+        init(interest: Interest, code: String, reason: String, message: String, isFinal: Bool) {
+            (self.interest, self.code, self.reason) = (interest, code, reason)
+            (self.message, self.isFinal) = (message, isFinal)
+        }
+
+        /// The client's own rejection of an interest for which a stream has no room.
+        static func overLimit(_ interest: Interest, _ limit: Int) -> Rejected {
+            Rejected(
+                interest: interest, code: "INVALID_ARGUMENT", reason: tooManyInterests,
+                message: "over the limit of \(limit) interests of a stream; it is asked for when there is room",
+                isFinal: false)
+        }
     }
 
     public struct Live: Sendable {

@@ -1,7 +1,8 @@
 /// The events of some interests: `for try await event in client.pokes(interest)`.
 ///
-/// It doesn't end for reasons that pass. It ends once each of its interests has ended or was finally rejected, throws one
-/// ``PokeError`` when no retry can help, and ends when its task is cancelled. Leaving the loop lets its interests go, once
+/// It doesn't end for reasons that pass. It ends once each of its interests has ended, and when its task is cancelled. It throws
+/// one ``PokeError`` when no retry can help, and, once no interest is left, the first final rejection that the program hasn't
+/// marked as handled (``PokeEvent/Rejected/markHandled()``). Leaving the loop lets its interests go, once
 /// nothing holds this value either. While nobody reads it, the server is made to wait. Iterate it once.
 public struct Pokes: AsyncSequence, Sendable {
     /// Lets go of the interests when nobody can ask for an event any more.
@@ -34,8 +35,9 @@ public struct Pokes: AsyncSequence, Sendable {
     }
 
     /// Adds an interest. One that two parts of a program add is delivered once to each loop, and stays until it has been removed as
-    /// often. Changes within 50 ms are sent together, at most once a second, and nothing that is live is interrupted. Throws
-    /// ``PokeError/Kind/tooManyInterests``, and ``PokeError/Kind/closed`` when this has ended.
+    /// often. Changes within 50 ms are sent together, at most once a second, and nothing that is live is interrupted. An interest over
+    /// the server's limit is rejected for now, and asked for as soon as there is room. Throws ``PokeError/Kind/closed`` when this
+    /// has ended.
     public func add(_ interest: Interest, latest: Bool = false, after position: Position? = nil) throws(PokeError) {
         let id = membership.id
         try membership.hub.step { state, now throws(PokeError) in

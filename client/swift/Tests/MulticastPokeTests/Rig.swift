@@ -21,6 +21,24 @@ final class Rig {
         _ = openedAfter()
     }
 
+    /// A state that has opened no call yet.
+    init(unopened interests: [Interest]) {
+        state = State(buffer: 1000) { $0 }
+        state.join(reader)
+        for interest in interests { try? state.add(now, reader, interest, start: .new) }
+        now += second
+    }
+
+    /// Lets time go by until a call is opened, and gives its request.
+    func nextRequest() -> Poke_V1_SubscribeRequest? {
+        while true {
+            state.onTime(now)
+            if let request = opened() { return request }
+            guard let deadline = state.deadline else { return nil }
+            now = max(now, deadline)
+        }
+    }
+
     /// Lets time go by until a call is opened; answers how long that took. It is taken to be the newest.
     @discardableResult
     func openedAfter() -> Duration {
@@ -142,6 +160,14 @@ func refusal(_ code: RPCError.Code, retry: Duration? = nil) -> RPCError {
     if let retry { details.append(.retryInfo(delay: retry)) }
     let status = GoogleRPCStatus(code: code, message: "", details: details)
     return RPCError(code: code, message: "", metadata: status.rpcErrorMetadata)
+}
+
+/// The server's refusal of a Subscribe with too many interests.
+func tooMany(limit: String?) -> RPCError {
+    let metadata = limit.map { ["limit": $0] } ?? [:]
+    let info = ErrorDetails.errorInfo(reason: "TOO_MANY_INTERESTS", domain: "poke.v1", metadata: metadata)
+    let status = GoogleRPCStatus(code: .invalidArgument, message: "", details: [info])
+    return RPCError(code: .invalidArgument, message: "", metadata: status.rpcErrorMetadata)
 }
 
 func * (count: Int, duration: Duration) -> Duration { duration * count }

@@ -41,6 +41,43 @@ private let playlist = Interest("PLAYLIST", "42")
         }
     }
 
+    @Test func aLoopWhoseInterestIsRefusedThrowsWhatTheServerHasSaid() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let wrong = Interest("PLAYLIST", "\u{7}")
+        await #expect { for try await _ in client.pokes(wrong) {} } throws: {
+            let error = $0 as? PokeError
+            return error?.kind == .refused && error?.reason == "INVALID_FILTER" && error?.rejected.map(\.interest) == [wrong]
+        }
+        for try await event in client.pokes(wrong) {
+            if case .rejected(let rejected) = event { rejected.markHandled() }
+        }
+    }
+
+    @Test func whatIsOverTheLimitWaitsAndTheOthersAreLive() async throws {
+        let server = try await RealServer(["--stream.max-interests", "100"])
+        let client = try PokeClient(server.url)
+        let many = (100..<202).map { Interest("PLAYLIST", String($0)) }
+        let pokes = client.pokes(many)
+        let log = Log(pokes)
+        try await until("100 are live") { log.described.filter { $0.hasPrefix("live") }.count == 100 }
+        #expect(log.described.filter { $0.hasPrefix("rejected") } == ["rejected 200 for now", "rejected 201 for now"])
+        pokes.remove(many[0])
+        try await until("there is room") { log.has("live 200") }
+        for filter in ["101", "200"] { try await client.publish("PLAYLIST", filter, data: .string(filter)) }
+        try await until("both arrive") { log.data == ["101", "200"] }
+        #expect(!log.over && !log.has("live 201"))
+    }
+
+    @Test func aServerThatAcceptsMoreThanIsAssumedServesAll() async throws {
+        let server = try await RealServer()
+        let client = try PokeClient(server.url)
+        let log = Log(client.pokes((0..<150).map { Interest("PLAYLIST", String($0)) }))
+        try await until("all are live") { log.described.filter { $0.hasPrefix("live") }.count == 150 }
+        let streams = try await server.metric("poke_streams_open")
+        #expect(streams == 1 && !log.has("rejected"))
+    }
+
     /// Case 4.
     @Test func aServerThatIsKilledAndBackAtOnceIsFoundWithAGap() async throws {
         var server = try await RealServer()

@@ -25,8 +25,10 @@ private struct Seeded: RandomNumberGenerator {
 /// One call on the server's side.
 private struct Serving {
     let epoch: Int
+    /// How many interests it has said that it accepts.
+    let limit: Int
     var interests: [Interest] = []
-    var queue: [StreamEvent] = [welcome(maxInterests: 9)]
+    var queue: [StreamEvent] = []
     /// The client has been asked to move.
     var isAnnounced = false
 }
@@ -38,6 +40,8 @@ private struct Server {
     var floor: Int64 = 0
     var retained: [(interest: Interest, sequence: Int64)] = []
     var refuses = false
+    /// How many interests it accepts.
+    var limit = 3
     var calls: [CallID: Serving] = [:]
 
     mutating func publish(_ interest: Interest) {
@@ -49,7 +53,8 @@ private struct Server {
     }
 
     mutating func open(_ id: CallID, _ request: Poke_V1_SubscribeRequest) {
-        var call = Serving(epoch: epoch)
+        var call = Serving(epoch: epoch, limit: limit)
+        call.queue.append(welcome(maxInterests: limit))
         for subscription in request.subscriptions {
             let interest = Interest(subscription.interest)
             var (start, reason) = (head, PokeEvent.Gap.Reason?.none)
@@ -73,7 +78,7 @@ private struct Server {
     }
 
     mutating func restart() {
-        self = Server(epoch: epoch + 1, refuses: refuses, calls: calls)
+        self = Server(epoch: epoch + 1, refuses: refuses, limit: limit, calls: calls)
     }
 
     /// What `call` has not got of `interest` is dropped, and a gap says so.
@@ -126,7 +131,7 @@ private struct World {
         let number = Int.random(in: 0..<3, using: &random)
         let ids = server.calls.keys.sorted()
         let id = number < ids.count ? ids[number] : nil
-        switch Int.random(in: 0..<38, using: &random) {
+        switch Int.random(in: 0..<39, using: &random) {
         case 0..<6: publish(interest(number))
         case 6..<18: if let id { deliver(id) }
         case 18..<22: take()
@@ -147,6 +152,7 @@ private struct World {
         case 34: (server.floor, server.retained) = (server.head, [])
         case 35: server.restart()
         case 36: server.refuses = Bool.random(using: &random)
+        case 37: server.limit = Int.random(in: 1...3, using: &random)
         default:
             if Bool.random(using: &random) {
                 try add(number)
@@ -164,6 +170,8 @@ private struct World {
         while let action = state.takeAction() {
             switch action {
             case .open(let id, _, _) where server.refuses: state.onEnd(now, id, Failure(lost))
+            case .open(let id, let request, _) where request.subscriptions.count > server.limit:
+                state.onEnd(now, id, Failure(tooMany(limit: "\(server.limit)")))
             case .open(let id, let request, _): server.open(id, request)
             case .close(let id): server.calls[id] = nil
             case .retire: break
@@ -229,7 +237,7 @@ private struct World {
 
     /// From now on nothing goes wrong.
     mutating func settle() {
-        server.refuses = false
+        (server.refuses, server.limit) = (false, 3)
         for _ in 0..<10_000 {
             for id in server.calls.keys.sorted() {
                 deliver(id)
@@ -239,7 +247,7 @@ private struct World {
             guard server.calls.values.allSatisfy(\.queue.isEmpty) else { continue }
             if let deadline = state.deadline, deadline <= now + 19 * second {
                 wait()
-            } else if let old = server.calls.first(where: { $0.value.epoch != server.epoch }) {
+            } else if let old = server.calls.first(where: { $0.value.epoch != server.epoch || $0.value.limit < server.limit }) {
                 breakCall(old.key)
             } else {
                 break

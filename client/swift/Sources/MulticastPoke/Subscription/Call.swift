@@ -4,6 +4,8 @@ typealias CallID = Int
 /// One Subscribe call, as the state sees it: what it has promised so far, and until when its silence is patience.
 struct Call {
     let id: CallID
+    /// The number of interests that it was asked for.
+    let asked: Int
     /// What it was asked for, less what is over.
     var carried: [Interest: Generation]
     /// What it has not answered yet, the gap included if it has said that one comes, and somebody waits for.
@@ -23,7 +25,7 @@ struct Call {
     private var silenceAllowed = Numbers.welcomeWithin
 
     init(id: CallID, carried: [Interest: Generation], now: Moment) {
-        (self.id, self.carried, lastLife) = (id, carried, now)
+        (self.id, self.carried, asked, lastLife) = (id, carried, carried.count, now)
         pending = Set(carried.keys)
     }
 

@@ -19,6 +19,10 @@ struct Interests {
         var owesGap = false
         /// Refused until then.
         var retryAt: Moment?
+        /// It is within the limit, so that calls carry it.
+        var isAdmitted = true
+        /// Its loops have been told that it is over the limit.
+        var isTurnedAway = false
 
         var saved: Position? { if case .after(let position) = start { position } else { nil } }
 
@@ -26,21 +30,40 @@ struct Interests {
         func heeds(_ call: CallID) -> Bool { owner.map { $0 <= call } ?? true }
 
         func hasSeen(_ position: Position) -> Bool { saved.map(position.isAtOrBefore) ?? false }
+
+        /// There is room for it.
+        mutating func letIn() { (isAdmitted, isTurnedAway) = (true, false) }
+
+        /// There is no room for it. No call delivers it from now on.
+        mutating func turnAway(isTold: Bool) {
+            (isAdmitted, isTurnedAway) = (false, isTold)
+            (owner, awaitsGap) = (nil, false)
+        }
     }
 
     private(set) var entries: [Interest: Entry] = [:]
     private var newest: Generation = 0
+    /// The number of interests that a call may carry. The first ones in the order of `add` are admitted.
+    private(set) var limit = Numbers.assumedLimit
+    /// A server has said the limit.
+    private var limitIsKnown = false
+    /// Some interests are over the limit.
+    private var hasSurplus = false
 
     var isEmpty: Bool { entries.isEmpty }
 
-    /// True: it is new. False: somebody else holds it already.
+    /// True: it is new, and admitted if there is room. False: somebody else holds it already.
     mutating func add(_ interest: Interest, start: Start) -> Bool {
         if entries[interest] != nil {
             entries[interest]?.holders += 1
             return false
         }
         newest += 1
-        entries[interest] = Entry(generation: newest, start: start)
+        var entry = Entry(generation: newest, start: start)
+        entry.isAdmitted = entries.count < limit
+        entry.isTurnedAway = !entry.isAdmitted && limitIsKnown
+        hasSurplus = hasSurplus || !entry.isAdmitted
+        entries[interest] = entry
         return true
     }
 
@@ -57,21 +80,46 @@ struct Interests {
 
     mutating func removeAll() { entries = [:] }
 
+    /// Takes the limit that a server has said.
+    mutating func setLimit(_ limit: Int) { (self.limit, limitIsKnown) = (limit, true) }
+
+    /// Admits the interests that were added first, as many as the limit allows. Each of the others loses its owner, but keeps its
+    /// start and its saved position until there is room. Returns those whose loops have to be told, in the order of `add`.
+    mutating func admit() -> [Interest] {
+        let isOver = entries.count > limit
+        guard isOver || hasSurplus else { return [] }
+        hasSurplus = isOver
+        let firstOver = isOver ? entries.values.map(\.generation).sorted()[limit] : Generation.max
+        var turnedAway: [(Interest, Generation)] = []
+        for interest in Array(entries.keys) {
+            guard let entry = entries[interest] else { continue }
+            if entry.generation < firstOver {
+                if !entry.isAdmitted { entries[interest]?.letIn() }
+            } else if entry.isAdmitted || !entry.isTurnedAway {
+                entries[interest]?.turnAway(isTold: limitIsKnown)
+                if limitIsKnown { turnedAway.append((interest, entry.generation)) }
+            }
+        }
+        return turnedAway.sorted { $0.1 < $1.1 }.map(\.0)
+    }
+
+    private var admitted: some Collection<Entry> { entries.values.lazy.filter(\.isAdmitted) }
+
     /// When there is something to ask for.
-    var due: Moment? { entries.values.lazy.map { $0.retryAt ?? .zero }.min() }
+    var due: Moment? { admitted.lazy.map { $0.retryAt ?? .zero }.min() }
 
     /// When a refused interest may be asked for again.
-    var nextRetry: Moment? { entries.values.lazy.compactMap(\.retryAt).min() }
+    var nextRetry: Moment? { admitted.lazy.compactMap(\.retryAt).min() }
 
     /// Whether a call that carries these carries what should be live. What is refused for a while isn't missed.
     func equal(_ carried: [Interest: Generation]) -> Bool {
-        entries.filter { $0.value.retryAt == nil }.mapValues(\.generation) == carried
+        entries.filter { $0.value.isAdmitted && $0.value.retryAt == nil }.mapValues(\.generation) == carried
     }
 
     /// What to ask for now, in the order in which it was added.
     mutating func request(_ now: Moment) -> (Poke_V1_SubscribeRequest, [Interest: Generation]) {
         var (request, carried) = (Poke_V1_SubscribeRequest(), [Interest: Generation]())
-        let due = entries.filter { $0.value.retryAt.map { $0 <= now } ?? true }
+        let due = entries.filter { $0.value.isAdmitted && ($0.value.retryAt.map { $0 <= now } ?? true) }
         for (interest, entry) in due.sorted(by: { $0.value.generation < $1.value.generation }) {
             entries[interest]?.retryAt = nil
             carried[interest] = entry.generation
@@ -93,7 +141,8 @@ struct Interests {
     mutating func subscribed(
         _ call: CallID, _ generation: Generation, _ live: PokeEvent.Live
     ) -> (isNews: Bool, owesGap: Bool)? {
-        guard var entry = entries[live.interest], entry.generation == generation, entry.heeds(call) else { return nil }
+        guard var entry = entries[live.interest], entry.generation == generation, entry.isAdmitted, entry.heeds(call)
+        else { return nil }
         defer { entries[live.interest] = entry }
         let beginning = (entry.owner == nil, entry.owesGap)
         (entry.owner, entry.retryAt, entry.owesGap) = (call, nil, false)

@@ -39,6 +39,14 @@ extension State {
         changedAt = isSent ? nil : changedAt ?? now
     }
 
+    /// Applies the limit, which has changed or has room again: tells the loops of interests that are newly over it, and notes
+    /// whether the next call has another set.
+    mutating func admit(_ now: Moment) {
+        let limit = interests.limit
+        for interest in interests.admit() { tell(.rejected(.overLimit(interest, limit))) }
+        noteChange(now)
+    }
+
     /// The watchdog.
     mutating func onSilence(_ now: Moment, _ id: CallID) {
         doublings = min(Numbers.maxDoublings, doublings + 1)
@@ -57,8 +65,14 @@ extension State {
         onEnd(now, id, .retry(error))
     }
 
-    /// The server has closed a call with OK, though some interest has neither ended nor been rejected.
+    /// The server has closed a call with OK. That is right if each interest of the call has ended or was rejected for good: what
+    /// was added since, or had no room on it, is asked for as any change of the set. Otherwise the call is lost.
     mutating func onClose(_ now: Moment, _ id: CallID) {
+        if let call = calls.first(where: { $0.id == id }), call.carried.isEmpty {
+            _ = takeCall(now, id)
+            if current == nil { (current, next) = (next, nil) }
+            return noteChange(now)
+        }
         onEnd(now, id, .retry(PokeError(.unavailable, "the server has closed the stream")))
     }
 
@@ -89,7 +103,12 @@ extension State {
     /// How long to wait after a failure; `nil`: for ever.
     private mutating func delay(after failure: Failure, of call: Call, _ now: Moment) -> Duration? {
         switch failure.remedy {
-        case .giveUp: return nil
+        case .giveUp:
+            // Another server accepts fewer interests than the one before.
+            guard let limit = failure.interestLimit, limit >= 1, limit < call.asked else { return nil }
+            interests.setLimit(limit)
+            admit(now)
+            return .zero
         case .retryAtOnce where call.reconnectSpread == nil && !retriedAtOnce:
             retriedAtOnce = true
             actions.append(.retire(call.id))

@@ -7,9 +7,12 @@ extension State {
         switch message {
         case .welcome(let connected, let spread):
             retriedAtOnce = false
-            limits = connected.limits
             change(id) { $0.welcome(heartbeatInterval: connected.heartbeatInterval, reconnectSpread: spread) }
             tell(.connected(connected))
+            if connected.limits.maxInterests > 0 {
+                interests.setLimit(connected.limits.maxInterests)
+                admit(now)
+            }
         case .subscribed(let live): onSubscribed(now, id, live)
         case .rejected(let rejected, let retryDelay): onRejected(now, id, rejected, retryDelay)
         case .poke(let poke):
@@ -18,9 +21,10 @@ extension State {
             for interest in interest.map({ [$0] }) ?? interests.owned(by: id) { onGap(id, interest, gap) }
         case .ended(let ended):
             // An end always counts: its position can lie before one that a checkpoint has raised.
+            change(id) { $0.forgo(ended.interest) }
             if interests.entries[ended.interest]?.heeds(id) ?? false {
                 tell(.ended(ended))
-                finish(ended.interest)
+                finish(now, ended.interest)
             }
         case .heartbeat(let checkpoints):
             if wasInTime { doublings = 0 }
@@ -72,7 +76,7 @@ extension State {
             // Half as much again at random, so that the refused don't come back in one instant.
             interests.postpone(interest, until: now + retryDelay + dice(retryDelay / 2))
         } else {
-            finish(interest)
+            finish(now, interest)
         }
     }
 

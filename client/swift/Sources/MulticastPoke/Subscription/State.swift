@@ -37,7 +37,6 @@ struct State {
     /// The app is in the background: no call is wanted.
     var isSuspended = false
 
-    var limits: PokeEvent.Limits?
     var actions: [Action] = []
     private(set) var isClosed = false
     private let buffer: Int
@@ -91,19 +90,18 @@ struct State {
 
     mutating func add(_ now: Moment, _ id: ReaderID, _ interest: Interest, start: Start) throws(PokeError) {
         guard let reader = readers[id], !isClosed, !reader.isOver else { throw PokeError(.closed, "the subscription is over") }
-        // The server would refuse the whole set.
-        if let limits, interests.entries[interest] == nil, interests.entries.count >= limits.maxInterests {
-            throw PokeError(.tooManyInterests, "the server accepts \(limits.maxInterests) interests")
-        }
         let isNew = interests.add(interest, start: start)
         let entry = interests.entries[interest]
         if reader.held[interest] == nil { readers[id]?.handedOut[interest] = entry?.saved }
         readers[id]?.held[interest, default: 0] += 1
-        if isNew {
-            noteChange(now)
-        } else if let position = entry?.saved, entry?.owner != nil, reader.held[interest] == nil {
+        readers[id]?.forgetRefusals(of: interest)
+        if isNew { noteChange(now) }
+        if reader.held[interest] != nil { return }
+        if let entry, entry.isTurnedAway {
+            readers[id]?.receive(.rejected(.overLimit(interest, interests.limit)))
+        } else if let position = entry?.saved, entry?.owner != nil {
             // It has long been live, for another loop.
-            readers[id]?.queue.append(.event(.live(PokeEvent.Live(interest: interest, position: position, outcome: .fresh))))
+            readers[id]?.receive(.live(PokeEvent.Live(interest: interest, position: position, outcome: .fresh)))
         }
     }
 
@@ -120,7 +118,7 @@ struct State {
             if state.interests.remove(interest, holders: holders) {
                 state.changeCalls { $0.pending.remove(interest) }
                 state.switchOver()
-                state.noteChange(now)
+                state.admit(now)
             }
         }
         return true
@@ -154,7 +152,7 @@ struct State {
     /// Ends every loop; what waits for them is still handed out.
     mutating func close() {
         isClosed = true
-        for id in readers.keys { readers[id]?.isOver = true }
+        for id in readers.keys { readers[id]?.end() }
         clear()
     }
 
@@ -162,7 +160,7 @@ struct State {
     mutating func fail(_ error: PokeError) {
         for (id, reader) in readers where !reader.isOver {
             readers[id]?.queue.append(.failed(error))
-            readers[id]?.isOver = true
+            readers[id]?.end()
         }
         clear()
     }
@@ -186,7 +184,7 @@ struct State {
     mutating func tell(_ event: PokeEvent) {
         for (id, reader) in readers where !reader.isOver {
             if let interest = event.interest, reader.held[interest] == nil { continue }
-            readers[id]?.queue.append(.event(event))
+            readers[id]?.receive(event)
         }
     }
 
@@ -196,12 +194,12 @@ struct State {
         }
     }
 
-    /// There is no more of this interest. With the last one the calls are closed.
-    mutating func finish(_ interest: Interest) {
+    /// There is no more of this interest, and room for another one. With the last one the calls are closed.
+    mutating func finish(_ now: Moment, _ interest: Interest) {
         interests.finish(interest)
         for id in readers.keys { readers[id]?.finish(interest) }
         changeCalls { $0.forgo(interest) }
-        if interests.isEmpty { clear() }
+        if interests.isEmpty { clear() } else { admit(now) }
     }
 
     /// Silence isn't counted while nobody reads, and starts anew after it.
