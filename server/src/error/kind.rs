@@ -153,7 +153,7 @@ impl Kind {
             Self::InvalidCustomer => Row::final_(
                 InvalidArgument,
                 "INVALID_CUSTOMER",
-                "customer_id must be set exactly if the audience is AUDIENCE_CUSTOMER",
+                "customer_id must be set if, and only if, the audience is AUDIENCE_CUSTOMER, and be well-formed",
             ),
             Self::InvalidAudience => Row::final_(InvalidArgument, "INVALID_AUDIENCE", "the audience is unknown"),
             Self::InvalidIdempotencyKey => {
@@ -201,7 +201,7 @@ impl Kind {
             Self::NotAPublisher => Row::final_(
                 PermissionDenied,
                 "NOT_A_PUBLISHER",
-                "these credentials have no right to do this in this domain",
+                "these credentials may not do this in this domain: its publishers don't list them with that right",
             ),
             Self::NotGranted => {
                 Row::final_(PermissionDenied, "NOT_GRANTED", "these credentials don't grant this interest")
@@ -212,7 +212,7 @@ impl Kind {
             Self::CustomerRequired => Row::final_(
                 Unauthenticated,
                 "CUSTOMER_REQUIRED",
-                "AUDIENCE_CUSTOMER needs a token that names the customer",
+                "AUDIENCE_CUSTOMER needs a token that names the customer, of an issuer with customers = true",
             ),
             Self::UnknownDomain => {
                 Row::final_(NotFound, "UNKNOWN_DOMAIN", "the domain isn't configured on this server")
@@ -230,7 +230,7 @@ impl Kind {
                 ResourceExhausted,
                 "POKE_TOO_LARGE",
                 format!(
-                    "a poke is at most {limit} bytes, domain, filter and encoded data together: this one has {size}"
+                    "this poke has {size} bytes: domain, filter and encoded data together may have {limit}"
                 ),
             ),
             Self::RequestTooLarge { size, limit } => Row::final_(
@@ -270,7 +270,7 @@ impl Kind {
             Self::BackplaneUnavailable { retry } => {
                 Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "the server can't store anything now", retry)
             }
-            Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call has passed"),
+            Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call, or the server's time for reading the request, has passed"),
             Self::UnknownMethod => Row::final_(
                 Unimplemented,
                 "UNKNOWN_METHOD",
