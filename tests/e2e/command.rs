@@ -88,7 +88,7 @@ async fn a_refused_interest_is_told_on_standard_error_and_by_the_exit_code() {
     let server = Server::start(Config::new()).await;
     let mut publisher = server.publisher().await;
     publisher.end(&interest("over"), None).await;
-    let (bad, told) = ("b\n", r"PLAYLIST/b\n was refused: the filter is malformed");
+    let (bad, told) = ("b\n", r"PLAYLIST/b\n was refused: filter must not contain control characters");
     for (filters, counts) in
         [(&[bad][..], "1 refused"), (&["over", bad], "1 ended, 1 refused"), (&[bad, "over"], "1 ended, 1 refused")]
     {

@@ -7,7 +7,10 @@ use std::{
     thread,
 };
 
-use poke_tests::{Config, PATIENCE, Server, example as path, tools::run_well};
+use poke_tests::{
+    Config, PATIENCE, Server, example as path,
+    tools::{run, run_well},
+};
 
 fn example(server: &Server, name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(path(name));
@@ -60,6 +63,19 @@ async fn one_watches_what_another_publishes_until_a_third_ends_it() {
     assert!(ended.starts_with("ended "), "{ended}");
     watch.said("ended");
     assert!(watch.child.wait().expect("it runs").success());
+}
+
+#[tokio::test]
+async fn who_is_refused_hears_why_and_the_exit_code_says_so() {
+    let server = Server::start(Config::without_domains().open("PLAYLIST")).await;
+    for name in ["watch", "reconnect"] {
+        let mut command = example(&server, name, &["NOPE", "f"]);
+        command.current_dir(server.folder());
+        let refused = run(command).await;
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{name}: {told}");
+        assert!(told.contains("NOPE/f") && told.contains("UNKNOWN_DOMAIN"), "{name}: {told}");
+    }
 }
 
 #[tokio::test]
