@@ -74,7 +74,7 @@ async fn a_domains_rate_counts_ends_and_the_second_end_costs_nothing() {
         }
     };
     assert_eq!((refused.reason.as_str(), refused.retry.is_some()), ("RATE_LIMITED", true));
-    assert_eq!(refused.message, "too fast: this domain takes 1 a second");
+    assert_eq!(refused.message, "too fast: all publishers together may send 1 a second to this domain");
     for _ in 0..10 {
         assert_eq!(publisher.end(&game(0), None).await, first, "a repeat ends nothing, so it is let through");
         // That it is over for good is said at once.
