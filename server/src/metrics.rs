@@ -61,7 +61,7 @@ metrics! {
     streams_over_limit: By<StreamLimit>,
     /// Subscribe streams closed, by reason. Opened streams less closed ones are the open ones.
     streams_ended: By<StreamEnd>,
-    /// Streams closed because the client stopped reading, whose client has not received the end yet.
+    /// Streams that the server has closed because the client stopped reading, and whose last bytes the client has not read yet.
     streams_stalled: Gauge,
     /// Heartbeats sent.
     heartbeats: Counter,
@@ -113,7 +113,7 @@ metrics! {
     connections_refused: By<ConnectionRefused>,
     /// HTTP/2 requests whose header fields have come in part, in the first of several frames.
     partial_headers: Gauge,
-    /// HTTP/2 requests refused before they reached a method, by the limit exceeded.
+    /// HTTP/2 requests refused before they reached an RPC, by the limit exceeded.
     requests_refused: By<RequestRefused>,
     /// Connections closed, by reason.
     connections_closed: By<ConnectionEnd>,
@@ -121,13 +121,13 @@ metrics! {
     tls_handshakes: By<Handshake>,
     /// TLS handshakes failed, by reason, without those whose client only disconnected.
     tls_failures: By<TlsFailure>,
-    /// Time at which the first certificate of the chain expires, in seconds since the UNIX epoch; 0 without TLS.
+    /// UNIX time, in seconds, at which the certificate of the chain that expires first does so; 0 without TLS.
     tls_certificate_expiry_seconds: Gauge,
-    /// Reloads of the TLS certificate.
+    /// Successful reloads of the TLS certificate.
     tls_reloads: Counter,
     /// Failed reloads of the TLS certificate; the old one stays in use.
     tls_reload_failed: Counter,
-    /// Reloads of the configuration.
+    /// Successful reloads of the configuration.
     config_reloads: Counter,
     /// Failed reloads of the configuration; the old one stays in use.
     config_reload_failed: Counter,
@@ -141,7 +141,7 @@ metrics! {
     task_failures: By<BackgroundTask>,
     /// Panics of any task or thread. Each is a bug, and an error in the log.
     panics: Counter,
-    /// Lines that the log lacks, by reason.
+    /// Log lines dropped, by reason.
     log_lines_dropped: By<LogLoss>,
 }
 

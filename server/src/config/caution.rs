@@ -65,7 +65,7 @@ impl Config {
                 ));
             }
             Subscribers::Authenticated if !self.knows_anyone() => {
-                let message = "nobody may listen to it, as there is nothing to know anyone by. Name issuers of tokens, \
+                let message = "no caller can authenticate, so nobody can subscribe. Add [keys], issuers of tokens, \
                                [issuers.NAME], or say subscribers = \"open\"";
                 cautions.push(format!("{section}: {message}"));
             }

@@ -121,7 +121,7 @@ fn flags(matches: &ArgMatches) -> Vec<(String, String)> {
 }
 
 const SIGNALS: &str = "SIGTERM or Ctrl-C drains the server: it asks clients to move, closes the streams that are left, and \
-                       exits with 0. A second signal stops it at once, with exit code 1. SIGHUP reloads domains, keys, \
+                       exits with 0. A second SIGTERM or Ctrl-C stops it at once, with exit code 1. SIGHUP reloads domains, keys, \
                        rights and the certificate.";
 
 fn command() -> Command {
@@ -162,7 +162,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .version(env!("CARGO_PKG_VERSION"))
         .about("The Multicast Poke server: delivers small signals to every subscriber of an interest")
-        .after_help(format!("Every setting can also be given as a flag: see --help.\n{SIGNALS}"))
+        .after_help(format!("Every setting but admins, keys, issuers and domains is also a flag and an environment variable: see --help.\n{SIGNALS}"))
         .after_long_help(SIGNALS)
         .args([config, dev, check, print, ready])
         .args(setting_flags())

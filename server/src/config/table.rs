@@ -45,7 +45,7 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              free. 0s by default, so that a forgotten server is noticed."),
         setting("tls.certificate", OrOff(FilePath), |c| &mut c.tls.certificate,
             "A PEM file with the server's certificate, followed by the intermediate ones. With it, TCP connections use \
-             TLS; UNIX sockets stay in plaintext. The server loads a new certificate as soon as the file changes."),
+             TLS; UNIX sockets stay in plaintext. The server loads a changed file within seconds, or at once on SIGHUP."),
         setting("tls.key", OrOff(FilePath), |c| &mut c.tls.key,
             "A PEM file with the private key of the certificate, not encrypted."),
         setting("tls.client_ca", OrOff(FilePath), |c| &mut c.tls.client_ca,
@@ -87,16 +87,17 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Maximum time without an event on a stream. 20s is well below the 60s after which common proxies close an \
              idle stream."),
         setting("stream.checkpoint_interval", Span(secs(1)..=secs(60)), |c| &mut c.stream.checkpoint_interval,
-            "Maximum time without a checkpoint on a busy stream. 60s is the most that the contract allows."),
+            "Longest time between two checkpoints (events that tell a client up to which position it has everything) on \
+             a busy stream. 60s is the most that poke.proto allows."),
         setting("stream.max_age", Span(secs(1)..=30 * DAY), |c| &mut c.stream.max_age,
-            "Age at which the server asks a stream's client to move to a new connection. With 1h, the load spreads over \
-             newly added servers within the hour."),
+            "Age at which the server asks a stream's client to open a new stream on a new connection. With 1h, the load \
+             spreads over a newly started server within the hour."),
         setting("stream.max_age_jitter", Share(0.0..=0.5), |c| &mut c.stream.max_age_jitter,
-            "Share of max_age by which each stream's maximum age varies at random, so that streams that were opened \
-             together don't move together."),
+            "Largest share of max_age by which a stream's maximum age differs from it at random, so that streams that \
+             were opened together don't move together."),
         setting("stream.move_timeout", Span(secs(1)..=secs(600)), |c| &mut c.stream.move_timeout,
             "Time for which a stream stays open after its client was asked to move. 30s is enough for a phone on a bad \
-             network."),
+             network. A drain takes less."),
         setting("stream.token_notice", Span(secs(1)..=secs(3600)), |c| &mut c.stream.token_notice,
             "How long before its token expires a stream's client is asked to move with a new token; at most half of the \
              token's remaining lifetime. 1m gives a phone time to fetch one."),
@@ -109,22 +110,23 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Time over which clients spread their reloads after a gap. Raise it if many clients reload from one back \
              end."),
         setting("stream.max_interests", Count(1..=1000), |c| &mut c.stream.max_interests,
-            "Maximum number of interests on one stream; SDKs let further ones wait. A page rarely has 500. A request may \
-             take 64 KiB for each hundred, which holds the longest names and positions."),
+            "Maximum number of interests on one stream; the SDKs subscribe to further ones when others leave. A page \
+             rarely has 500. A request may take 64 KiB for each hundred, which holds the longest names and positions."),
         setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
             "Maximum number of bytes replayed to one stream when it resumes; beyond it the client receives a gap. The \
-             newest poke of a subscription with `latest` doesn't count. 4MiB takes half a second on a fast mobile \
-             network."),
+             newest poke that a client has asked for with `latest` doesn't count. 4MiB takes half a second on a fast \
+             mobile network."),
 
         setting("retention.window", Span(secs(1)..=DAY), |c| &mut c.registry.window,
-            "How long pokes, idempotency keys and ends are kept. 10m covers a train tunnel or a restart of the app."),
+            "How long pokes, idempotency keys and the records of ended interests are kept. 10m covers a train tunnel or \
+             a restart of the app."),
         setting("retention.budget", Bytes(MIB..=TIB), |c| &mut c.registry.budget,
             "Maximum number of bytes of retained pokes over all interests, with their overhead: an interest with one \
              small poke takes about 600. When it is full, the oldest pokes of interests without subscribers are deleted \
              first. 256MiB suits a machine with 1 GiB."),
         setting("retention.ends_budget", Bytes(MIB..=TIB), |c| &mut c.registry.ends_budget,
-            "Maximum number of bytes of ended interests over all. An end can't be deleted before the window is over, so \
-             EndInterest is refused when this is full. 32MiB is about 50,000 ends."),
+            "Maximum number of bytes of the records of ended interests, in the whole server. A record can't be deleted \
+             before the window is over, so EndInterest is refused when this is full. 32MiB hold about 50,000."),
         setting("retention.pokes", Count(1..=65_536), |c| &mut c.each_domain.retention.pokes,
             "Pokes that each interest retains, where its domain says nothing else. 64 is a minute of one a second."),
         setting("retention.bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.each_domain.retention.bytes,
@@ -134,15 +136,16 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Number of idempotency keys kept for each domain, unless it sets another number. 100,000 take about 10 MiB."),
 
         setting("rates.publisher", RATE, |c| &mut c.each_domain.rates.publisher,
-            "Pokes and ends per second that one publisher may send to one domain, unless the domain sets another number. \
-             Faster calls fail with RATE_LIMITED. 1000 is a busy back end and a tenth of rates.domain, so that one \
-             publisher in a loop leaves room for the others. Off in development."),
+            "Publish and EndInterest calls per second that one publisher may make in one domain, unless the domain sets \
+             another number. Faster calls fail with RATE_LIMITED. 1000 is a busy back end and a tenth of rates.domain, \
+             so that one publisher in a loop leaves room for the others. Off in development."),
         setting("rates.domain", RATE, |c| &mut c.each_domain.rates.domain,
-            "Pokes and ends per second that all publishers together may send to one domain. 10000 take less than a tenth \
-             of a core without subscribers; each stream that receives a poke costs as much again. Off in development."),
+            "Publish and EndInterest calls per second that all publishers together may make in one domain. Accepting \
+             10000 takes less than a tenth of a core; delivering a poke to one stream costs as much as accepting it. Off \
+             in development."),
         setting("rates.burst", BURST, |c| &mut c.each_domain.rates.burst,
-            "Size of a burst, as the time in which the rate adds up to it: a publisher or domain that was quiet may send \
-             that many pokes at once. 10s fits jobs that run once a minute."),
+            "Size of a burst, in seconds of the rate: after a pause a publisher, or a domain, may send at once as many \
+             pokes as its rate allows in this time. 10s fits jobs that run once a minute."),
 
         setting("limits.connections", Count(1..=10_000_000), |c| &mut c.limits.connections,
             "Maximum number of open connections; the server closes further ones right after accepting them. 50,000 with \
@@ -153,9 +156,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              mobile carriers put thousands of phones behind one. If clients connect directly, 1000 keeps one of them \
              from taking all connections. Loopback and UNIX sockets are never limited."),
         setting("limits.streams", Count(1..=100_000_000), |c| &mut c.stream.max_streams,
-            "Maximum number of open streams; further ones are refused with TOO_MANY_STREAMS. Twice the connections, \
-             because most connections have one stream. Streams whose client was asked to move don't count, here and in \
-             the other limits of streams."),
+            "Maximum number of open streams; further ones are refused with TOO_MANY_STREAMS. The default is twice \
+             limits.connections, because some connections have several. Streams whose client was asked to move don't \
+             count, here and in the other limits of streams."),
         setting("limits.streams_per_connection", Count(2..=1_000_000), |c| &mut c.limits.streams_per_connection,
             "Maximum number of open HTTP/2 streams on one connection, Subscribes and other calls together. The server \
              announces it as SETTINGS_MAX_CONCURRENT_STREAMS, so proxies and clients open another connection for the \
@@ -184,9 +187,9 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              OVERLOADED. 64MiB hold 64 of the largest requests, or 20,000 of usual size. Header fields that come in \
              several frames, because they are large, may take as much again."),
         setting("limits.memory", MemoryBound(Bytes(MIB..=TIB)), |c| &mut c.limits.memory,
-            "Resident memory of the process above which every new call and connection is refused; new streams are \
-             refused from 15/16 of it on. This keeps the operating system from killing the process and all its streams. \
-             auto is 15/16 of the control group's limit, or of the machine's memory."),
+            "Resident memory of the process above which new calls and connections are refused; Subscribe calls are \
+             refused from 15/16 of it on. Open streams continue. This keeps the operating system from killing the \
+             process. auto is 15/16 of the control group's limit, or of the machine's memory without one."),
         setting("limits.handshake_timeout", Span(secs(1)..=secs(300)), |c| &mut c.limits.handshake_timeout,
             "Time for a new connection to complete its handshake and begin a request. 10s is long for a bad network, and \
              short for a flood of silent sockets."),
@@ -197,8 +200,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Time for which a connection without a request stays open. 5m is longer than proxies keep idle connections, \
              so that the server doesn't close one just as it is used again."),
         setting("limits.keepalive_interval", Span(secs(1)..=secs(3600)), |c| &mut c.limits.keepalive_interval,
-            "Time of silence after which the server sends a PING. Together with the timeout, a dead connection is closed \
-             after 40s."),
+            "Time of silence after which the server sends a PING. A dead connection is closed after this time and \
+             limits.keepalive_timeout, 40s by default."),
         setting("limits.keepalive_timeout", Span(secs(1)..=secs(600)), |c| &mut c.limits.keepalive_timeout,
             "Time to wait for the answer to a PING. 10s is enough for a phone that changes networks."),
 
@@ -334,9 +337,9 @@ pub(super) fn domain_settings() -> Vec<Setting<domain::Settings>> {
         setting("idempotency_keys", Count(1..=100_000_000), |d| &mut d.idempotency_keys,
             "Number of idempotency keys kept for it. retention.idempotency_keys by default."),
         setting("publisher_rate", RATE, |d| &mut d.rates.publisher,
-            "Pokes and ends per second of one publisher. rates.publisher by default."),
+            "Publish and EndInterest calls per second of one publisher. rates.publisher by default."),
         setting("rate", RATE, |d| &mut d.rates.domain,
-            "Pokes and ends per second of all its publishers together. rates.domain by default."),
+            "Publish and EndInterest calls per second of all its publishers together. rates.domain by default."),
         setting("burst", BURST, |d| &mut d.rates.burst,
             "Size of a burst, as the time in which the rate adds up to it. rates.burst by default."),
     ]

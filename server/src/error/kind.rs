@@ -229,9 +229,7 @@ impl Kind {
             Self::PokeTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,
                 "POKE_TOO_LARGE",
-                format!(
-                    "this poke has {size} bytes: domain, filter and encoded data together may have {limit}"
-                ),
+                format!("this poke has {size} bytes: domain, filter and encoded data together may have {limit}"),
             ),
             Self::RequestTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,
@@ -270,7 +268,11 @@ impl Kind {
             Self::BackplaneUnavailable { retry } => {
                 Row::retried(Unavailable, "BACKPLANE_UNAVAILABLE", "the server can't store anything now", retry)
             }
-            Self::Deadline => Row::final_(DeadlineExceeded, "DEADLINE", "the deadline of the call, or the server's time for reading the request, has passed"),
+            Self::Deadline => Row::final_(
+                DeadlineExceeded,
+                "DEADLINE",
+                "the deadline of the call, or the server's time for reading the request, has passed",
+            ),
             Self::UnknownMethod => Row::final_(
                 Unimplemented,
                 "UNKNOWN_METHOD",
