@@ -10,7 +10,7 @@ use crate::{
     pinning::Pinning,
     server::{HURRY, Kind, Server, Setup},
     tls::Identity,
-    wire::Library,
+    wire::Headers,
 };
 
 /// How a case is measured.
@@ -22,8 +22,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) identity: &'a Identity,
     /// The folder for the server's log.
     pub(crate) logs: &'a Path,
-    /// The library whose header blocks clients send.
-    pub(crate) library: Library,
+    /// How gRPC clients encode their requests.
+    pub(crate) headers: Headers,
     /// Processors for server and load; without, the scheduler decides.
     pub(crate) pinning: Option<&'a Pinning>,
     /// The server's program, in place of the one that is found.
@@ -119,12 +119,12 @@ impl Case {
 
     /// Measures a fresh server.
     pub(crate) fn measure(self, kind: Kind, terms: Terms<'_>) -> Result<Figures, Fault> {
-        let Terms { span, identity, logs, library, pinning, program } = terms;
+        let Terms { span, identity, logs, headers, pinning, program } = terms;
         let tls = Some(identity).filter(|_| self.tls());
         let others = Others::watch()?;
         let hurried = matches!(self, Self::Quiet { .. });
         let server = Server::start(kind, Setup { tls, hurried, pinning, program }, logs)?;
-        let mut load = Load::new(kind.wire(), library, tls)?;
+        let mut load = Load::new(kind.wire(), headers, tls)?;
         let mut figures = match self {
             Self::Deliver { payload, subscribers, backlog, streams, .. } => {
                 let crowd = Crowd { streams, ..Crowd::of(subscribers / streams) };

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::{
+    event::epoll::{self, EventData, EventFlags},
+    net::sockopt::set_tcp_quickack,
+};
 use tokio_rustls::rustls::ClientConnection;
 
 use crate::{Fault, tls::Identity};
@@ -35,17 +38,27 @@ impl Channel {
         Ok(Self { socket, tls, out: Vec::new(), token, armed: false })
     }
 
+    #[cfg(test)]
+    pub(crate) fn port(&self) -> Result<u16, Fault> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
     /// Has epoll report nothing any more, so that nothing is read.
     pub(crate) fn ignore(&self, epoll: &OwnedFd) -> Result<(), Fault> {
         Ok(epoll::delete(epoll, &self.socket)?)
     }
 
     /// Reads once, and hands on what can be understood of it.
+    ///
+    /// The kernel may send an acknowledgement within a read, on this program's time, or when the next segment comes or a timer
+    /// ends, on the sender's. By default it decides by whether the client has lately sent anything, so it decides differently
+    /// for each protocol. Here it is the sender's time for all of them.
     pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
         each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        set_tcp_quickack(&self.socket, false)?;
         let length = match self.socket.read(buffer) {
             Ok(0) => return Err("the server has closed a connection".into()),
             Ok(length) => length,

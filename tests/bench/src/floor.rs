@@ -99,9 +99,7 @@ impl Floor {
             }
             if peer.received.first() == Some(&SUBSCRIBE) {
                 peer.received = Vec::new();
-                if std::mem::replace(&mut peer.subscribes, true) {
-                    return Ok(());
-                }
+                peer.subscribes = true;
                 return self.write(index, &[0; PREFIX_BYTES]);
             }
             let pokes = whole(&mut peer.received);

@@ -42,6 +42,8 @@ fn outside(count: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+
     use super::*;
 
     #[test]
@@ -77,5 +79,40 @@ mod tests {
         });
         let share = held.count() as f64 / f64::from(trials);
         assert!(share >= 0.945, "{share}");
+    }
+
+    /// Ratios whose logarithms are spread evenly by `noise` around that of `ratio`, and one in ten of them by ten times that:
+    /// a neighbour was busy.
+    fn ratios(random: &mut SmallRng, ratio: f64, noise: f64) -> impl Iterator<Item = f64> {
+        std::iter::repeat_with(move || {
+            let spread = if random.random_bool(0.1) { 10.0 * noise } else { noise };
+            ratio * random.random_range(-spread..spread).exp()
+        })
+    }
+
+    #[test]
+    fn nineteen_in_twenty_intervals_hold_the_true_median() {
+        let random = &mut SmallRng::seed_from_u64(1);
+        let held = (0..4000)
+            .filter(|_| {
+                let (low, high) =
+                    Interval::of(ratios(random, 1.0, 0.03).take(20)).and_then(|it| it.bounds).expect("20");
+                low <= 1.0 && 1.0 <= high
+            })
+            .count();
+        // 20 samples give 95.9 %, whatever their distribution is.
+        assert!((3800..3880).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn a_build_that_is_three_per_cent_faster_is_told_apart() {
+        let random = &mut SmallRng::seed_from_u64(2);
+        let found = (0..1000)
+            .filter(|_| {
+                let (_, high) = Interval::of(ratios(random, 0.97, 0.03).take(20)).and_then(|it| it.bounds).expect("20");
+                high < 1.0
+            })
+            .count();
+        assert!(found > 900, "{found}");
     }
 }

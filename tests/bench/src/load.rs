@@ -13,7 +13,7 @@ use crate::{
     Fault,
     channel::Channel,
     tls::Identity,
-    wire::{ENVELOPE_BYTES, Event, Library, SHARED, Session, Wire},
+    wire::{ENVELOPE_BYTES, Event, Headers, SHARED, Session, Wire},
 };
 
 const READ_BYTES: usize = 256 << 10;
@@ -82,8 +82,8 @@ struct Tally {
 /// Everyone who is connected to one server.
 pub(crate) struct Load<'a> {
     wire: Wire,
-    /// Whose header blocks gRPC clients send.
-    library: Library,
+    /// How gRPC clients encode their requests.
+    headers: Headers,
     tls: Option<&'a Identity>,
     epoll: OwnedFd,
     members: Vec<Member>,
@@ -100,10 +100,10 @@ pub(crate) struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    pub(crate) fn new(wire: Wire, library: Library, tls: Option<&'a Identity>) -> Result<Self, Fault> {
+    pub(crate) fn new(wire: Wire, headers: Headers, tls: Option<&'a Identity>) -> Result<Self, Fault> {
         Ok(Self {
             wire,
-            library,
+            headers,
             tls,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             members: Vec::new(),
@@ -132,7 +132,7 @@ impl<'a> Load<'a> {
         let wanted = self.tally.live + crowd.connections * each;
         for left in (0..crowd.connections).rev() {
             let streams: Vec<_> = (0..crowd.streams).map(|_| self.filters(crowd)).collect();
-            let (session, opening) = self.wire.subscribe(self.library, &streams, crate::wire::STREAM_WINDOW);
+            let (session, opening) = self.wire.subscribe(self.headers, &streams, crate::wire::STREAM_WINDOW);
             self.add(TcpStream::connect(address)?, session, &opening, crowd.streams)?;
             while wanted - self.tally.live > (left + OPENING) * each {
                 self.turn()?;
@@ -152,7 +152,7 @@ impl<'a> Load<'a> {
             socket.set_recv_buffer_size(STALLED_BUFFER_BYTES)?;
             socket.connect(&address.into())?;
             let wanted = self.tally.live + 1;
-            let (session, opening) = self.wire.subscribe(self.library, &[vec![SHARED.to_owned()]], 65_535);
+            let (session, opening) = self.wire.subscribe(self.headers, &[vec![SHARED.to_owned()]], 65_535);
             self.add(socket.into(), session, &opening, 1)?;
             self.until("a subscriber to be live", |load| load.tally.live >= wanted)?;
         }
@@ -166,7 +166,7 @@ impl<'a> Load<'a> {
 
     /// Connects the publisher.
     pub(crate) fn publish_to(&mut self, address: SocketAddr) -> Result<(), Fault> {
-        let (session, opening) = self.wire.publisher(self.library);
+        let (session, opening) = self.wire.publisher(self.headers);
         self.publisher = Some(self.members.len());
         self.add(TcpStream::connect(address)?, session, &opening, 0)
     }
@@ -372,19 +372,59 @@ mod tests {
         assert_eq!([1999, 2000].map(|delivered| under_way(17, delivered, 1000)), [16, 15]);
     }
 
-    /// A load of so many connections, on a floor that a thread of this test serves.
-    fn on_a_floor(connections: usize) -> Result<Load<'static>, Fault> {
+    /// A load of so many connections, on a server that a thread of this test runs.
+    fn on(
+        wire: Wire,
+        connections: usize,
+        serve: impl FnOnce(SocketAddr) -> Result<(), Fault> + Send + 'static,
+    ) -> Result<Load<'static>, Fault> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         drop(listener);
-        std::thread::spawn(move || crate::floor(address));
+        std::thread::spawn(move || serve(address));
         while TcpStream::connect(address).is_err() {
             std::thread::yield_now();
         }
-        let mut load = Load::new(Wire::Raw, Library::default(), None)?;
+        let mut load = Load::new(wire, Headers::default(), None)?;
         load.join(address, Crowd::of(connections))?;
         load.publish_to(address)?;
         Ok(load)
+    }
+
+    fn on_a_floor(connections: usize) -> Result<Load<'static>, Fault> {
+        on(Wire::Raw, connections, crate::floor)
+    }
+
+    /// Returns true if the kernel doesn't acknowledge within a read of any subscriber (`pingpong`, the lowest bit of the 15th
+    /// column of `/proc/net/tcp`).
+    fn sender_acknowledges(load: &Load<'_>) -> Result<bool, Fault> {
+        let table = std::fs::read_to_string("/proc/net/tcp")?;
+        let subscribers = load.members.iter().enumerate().filter(|&(index, _)| Some(index) != load.publisher);
+        for (_, member) in subscribers {
+            let local = format!("0100007F:{:04X}", member.channel.port()?);
+            let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let row = row.into_iter().find(|row| row.get(1) == Some(&local.as_str())).ok_or("the socket has no row")?;
+            if row.get(14).ok_or("the row is short")?.parse::<u32>()? & 1 == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    #[test]
+    fn acknowledgements_are_charged_to_the_sender_whatever_is_spoken() -> Result<(), Fault> {
+        for mut load in [on_a_floor(3)?, on(Wire::Poke, 3, |address| crate::naive(address, None))?] {
+            // The mode that clients are in when they begin lasts until they have heard nothing for a while.
+            load.rest(Duration::from_secs(1))?;
+            // A reading more than 40 ms after the read that it is about is too late.
+            load.run(&[b'x'; 300], 1, Duration::from_millis(20))?;
+            let begun = Instant::now();
+            while !sender_acknowledges(&load)? {
+                load.run(&[b'x'; 300], 1, Duration::from_millis(20))?;
+                assert!(begun.elapsed() < PATIENCE, "{:?} acknowledges within its reads", load.wire);
+            }
+        }
+        Ok(())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Fault,
     case::{Case, Terms},
-    figure::{COLUMNS, Column, short},
+    figure::{COLUMNS, Column, Figures, short},
     interval::Interval,
     server::Kind,
 };
@@ -20,41 +20,59 @@ pub(crate) struct Comparison {
     pairs: BTreeMap<&'static str, Vec<[f64; 2]>>,
 }
 
-/// The situations in which builds are compared by default: a delivery, a publish, and what an idle connection holds.
-pub(crate) fn cases() -> Vec<Case> {
-    let deliver = |streams, tls| Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 1, streams, tls };
+/// A figure of the whole machine, in which the builds' difference is lost.
+const UNPAIRED: &str = "kernel_bytes_per_socket";
+
+/// The situations in which builds are compared: a delivery, a publish, and an idle connection.
+pub(crate) fn cases(quick: bool) -> Vec<Case> {
+    let many = if quick { 200 } else { 1000 };
+    let deliver = |streams, tls| Case::Deliver { payload: 1 << 10, subscribers: many, backlog: 1, streams, tls };
     vec![
         deliver(1, false),
         deliver(100, false),
         deliver(1, true),
         Case::Publish { payload: 100, subscribers: 1 },
-        Case::Idle { connections: 1000, tls: false },
-        Case::Idle { connections: 1000, tls: true },
+        Case::Idle { connections: many, tls: false },
+        Case::Idle { connections: many, tls: true },
     ]
 }
 
 impl Comparison {
-    /// Measures a case of both builds, `pairs` times. Each pair begins with the other build.
+    pub(crate) fn new(case: &str) -> Self {
+        Self { case: case.to_owned(), pairs: BTreeMap::new() }
+    }
+
+    /// Measures a pair. Every second one begins with the new build.
     ///
     /// # Errors
-    /// When a measurement failed.
-    pub(crate) fn measure(case: Case, [base, new]: [&Path; 2], pairs: usize, terms: Terms<'_>) -> Result<Self, Fault> {
-        let mut comparison = Self { case: case.label(), pairs: BTreeMap::new() };
-        for pair in 0..pairs {
-            let measure = |program| case.measure(Kind::Poke, Terms { program: Some(program), ..terms });
-            let (base, new) = if pair % 2 == 0 {
-                (measure(base)?, measure(new)?)
-            } else {
-                let new = measure(new)?;
-                (measure(base)?, new)
-            };
-            for column in &COLUMNS {
-                if let (Some(&base), Some(&new)) = (base.get(column.name), new.get(column.name)) {
-                    comparison.pairs.entry(column.name).or_default().push([base, new]);
-                }
+    /// When a measurement failed. The pair is left out.
+    pub(crate) fn measure(
+        &mut self,
+        case: Case,
+        number: usize,
+        [base, new]: [&Path; 2],
+        terms: Terms<'_>,
+    ) -> Result<(), Fault> {
+        let measure = |program| case.measure(Kind::Poke, Terms { program: Some(program), ..terms });
+        let (base, new) = if number % 2 == 0 {
+            (measure(base)?, measure(new)?)
+        } else {
+            let new = measure(new)?;
+            (measure(base)?, new)
+        };
+        self.add(&base, &new);
+        Ok(())
+    }
+
+    /// Adds a pair. Figures without a ratio are left out: those that aren't positive, as the difference of two readings of
+    /// memory may be.
+    fn add(&mut self, base: &Figures, new: &Figures) {
+        for column in COLUMNS.iter().filter(|column| column.name != UNPAIRED) {
+            let values = [base, new].map(|figures| figures.get(column.name).copied().unwrap_or_default());
+            if values.iter().all(|&value| value > 0.0) {
+                self.pairs.entry(column.name).or_default().push(values);
             }
         }
-        Ok(comparison)
     }
 
     fn ratio(&self, figure: &str) -> Option<Interval> {
@@ -101,12 +119,28 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    const FIGURE: &str = "cpu_us_per_delivery";
+
+    fn comparison(pairs: impl IntoIterator<Item = [f64; 2]>) -> Comparison {
+        let mut comparison = Comparison::new("a case");
+        for [base, new] in pairs {
+            comparison.add(&Figures::from([(FIGURE, base)]), &Figures::from([(FIGURE, new)]));
+        }
+        comparison
+    }
+
     #[test]
     fn a_ratio_is_taken_within_each_pair() {
         // The machine became twice as slow half-way: the ratio of medians would not see that the builds are equal.
-        let pairs = (0..20).map(|n| if n < 10 { [1.0, 1.0] } else { [2.0, 2.0] }).collect();
-        let comparison = Comparison { case: "a case".into(), pairs: BTreeMap::from([("cpu_us_per_delivery", pairs)]) };
-        assert_eq!(comparison.ratio("cpu_us_per_delivery").expect("a ratio").bounds, Some((1.0, 1.0)));
+        let comparison = comparison((0..20).map(|n| if n < 10 { [1.0, 1.0] } else { [2.0, 2.0] }));
+        assert_eq!(comparison.ratio(FIGURE).expect("a ratio").bounds, Some((1.0, 1.0)));
         assert!(comparison.table().contains("ratio 1.000 (1.000 to 1.000 at 95 %)"), "{}", comparison.table());
+    }
+
+    #[test]
+    fn figures_without_a_ratio_are_left_out() {
+        let comparison = comparison([[2.0, 1.0], [0.0, 1.0], [1.0, -1.0]]);
+        assert_eq!(comparison.ratio(FIGURE).map(|ratio| ratio.median), Some(0.5));
+        assert!(comparison.table().contains("too few pairs"), "{}", comparison.table());
     }
 }

@@ -7,6 +7,9 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Fault;
 
+/// How the name of a case ends that is measured pinned beside free ones.
+pub(crate) const PINNED: &str = ", pinned";
+
 /// One processor for the server, and another one for the load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pinning {

@@ -6,19 +6,19 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum as _, builder::PossibleValue};
+use serde_json::{Value, json};
 
 use crate::{
     Fault,
     case::{Case, Terms},
     goal, machine, pair,
-    pair::Comparison,
-    pinning::Pinning,
+    pinning::{PINNED, Pinning},
     plot,
     report::Report,
     server::Kind,
     tls::Identity,
-    wire::Library,
+    wire::{Headers, Library},
 };
 
 /// Measures what a delivery costs, of all servers that are installed, in turn.
@@ -39,22 +39,22 @@ struct Arguments {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// The client library whose header blocks are sent.
+    /// The client library whose header blocks gRPC clients send.
     #[arg(long, value_enum, default_value_t)]
     headers: Library,
-    /// Give the server one processor and the load another one. Figures vary less; the server has one worker.
+    /// Bytes of the token that gRPC clients send in `authorization`; with 0 they send none.
+    #[arg(long, default_value_t = 700)]
+    token_bytes: usize,
+    /// Give the server one processor and the load another one in all cases. The server then has one worker.
     #[arg(long)]
     pin: bool,
-    /// Compare two builds of poke-server, pinned: this one is the base.
-    #[arg(long, value_name = "PROGRAM")]
-    pair: Option<PathBuf>,
-    /// The new build; by default the poke-server beside this program.
-    #[arg(long, value_name = "PROGRAM", requires = "pair")]
-    new: Option<PathBuf>,
-    /// How many times both builds are measured in each case.
-    #[arg(long, default_value_t = 20, requires = "pair")]
-    pairs: usize,
-    /// Where results.json and results.svg go.
+    /// Compare two builds of poke-server, pinned. The new one is by default the poke-server beside this program.
+    #[arg(long, value_names = ["BASE", "NEW"], num_args = 1..=2)]
+    pair: Vec<PathBuf>,
+    /// How many times both builds are measured in each case: 20, or 6 with --quick.
+    #[arg(long, requires = "pair")]
+    pairs: Option<usize>,
+    /// Where results.json and results.svg go, or pairs.json.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
 }
@@ -72,29 +72,41 @@ pub fn bench() -> Result<(), Fault> {
     machine::raise_descriptors()?;
     fs::create_dir_all(&arguments.out)?;
     let identity = Identity::make(&arguments.out)?;
-    let pinning = (arguments.pin || arguments.pair.is_some()).then(Pinning::new).transpose()?;
+    let pinning = Pinning::new();
     let terms = Terms {
         span: Duration::from_secs_f64(arguments.seconds),
         identity: &identity,
         logs: &arguments.out,
-        library: arguments.headers,
-        pinning: pinning.as_ref(),
+        headers: Headers { library: arguments.headers, token_bytes: arguments.token_bytes },
+        pinning: None,
         program: None,
     };
-    if let Some(base) = &arguments.pair {
-        return compare(base, &arguments, terms);
+    if let Some(base) = arguments.pair.first() {
+        return compare(base, &arguments, Terms { pinning: Some(&pinning?), ..terms });
     }
     let wanted = |kind: &Kind| arguments.only.is_empty() || arguments.only.contains(kind);
     let (kinds, missing): (Vec<_>, Vec<_>) =
         Kind::ALL.into_iter().filter(wanted).partition(|kind| kind.find().is_some());
-    let mut report = Report::new(&kinds, arguments.repeats, arguments.seconds);
+    let mut report = Report::new(&kinds, arguments.repeats, arguments.seconds, arguments.clients());
     for kind in missing {
         eprintln!("{} isn't installed, so it isn't measured", kind.name());
     }
     let cases = if arguments.quick { quick() } else { full() };
-    for case in cases.into_iter().filter(|case| arguments.wants(*case)) {
-        measure(case, &kinds, arguments.repeats, terms, &mut report);
-        print!("{}", report.table(&case.label()));
+    for (case, beside) in cases {
+        let label = case.label() + if beside { PINNED } else { "" };
+        if !arguments.wants(&label) {
+            continue;
+        }
+        let pinning = match (&pinning, beside || arguments.pin) {
+            (_, false) => None,
+            (Ok(pinning), true) => Some(pinning),
+            (Err(fault), true) => {
+                eprintln!("{label} isn't measured: {fault}");
+                continue;
+            }
+        };
+        measure(case, &label, &kinds, arguments.repeats, Terms { pinning, ..terms }, &mut report);
+        print!("{}", report.table(&label));
         fs::write(arguments.out.join("results.json"), format!("{:#}\n", report.to_json()))?;
     }
     fs::write(arguments.out.join("results.svg"), plot::draw(&report))?;
@@ -106,37 +118,60 @@ pub fn bench() -> Result<(), Fault> {
 }
 
 impl Arguments {
-    fn wants(&self, case: Case) -> bool {
-        self.case.is_empty() || self.case.iter().any(|part| case.label().contains(part.as_str()))
+    /// How clients are set up, for the results.
+    fn clients(&self) -> Value {
+        let headers = self.headers.to_possible_value();
+        let headers = headers.as_ref().map(PossibleValue::get_name);
+        json!({ "headers": headers, "token_bytes": self.token_bytes, "all_pinned": self.pin || !self.pair.is_empty() })
+    }
+
+    /// Returns true if `--case` chooses the case of this name.
+    fn wants(&self, label: &str) -> bool {
+        self.case.is_empty() || self.case.iter().any(|part| label.contains(part.as_str()))
     }
 }
 
-/// Compares two builds. Writes pairs.json.
-#[expect(clippy::print_stdout, reason = "the bench talks to who started it")]
+/// Compares two builds and writes pairs.json.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the bench talks to who started it")]
 fn compare(base: &Path, arguments: &Arguments, terms: Terms<'_>) -> Result<(), Fault> {
-    let new =
-        arguments.new.clone().or_else(|| Kind::Poke.find()).ok_or("there is no poke-server beside this program")?;
-    println!("base {}, new {}, {} pairs", base.display(), new.display(), arguments.pairs);
-    let mut comparisons = Vec::new();
-    for case in pair::cases().into_iter().filter(|case| arguments.wants(*case)) {
-        let comparison = Comparison::measure(case, [base, &new], arguments.pairs, terms)?;
+    let new = arguments.pair.get(1).cloned().or_else(|| Kind::Poke.find());
+    let new = new.ok_or("there is no poke-server beside this program")?;
+    let count = arguments.pairs.unwrap_or(if arguments.quick { 6 } else { 20 });
+    println!("base {}, new {}, {count} pairs", base.display(), new.display());
+    let (mut comparisons, mut faults) = (Vec::new(), 0);
+    for case in pair::cases(arguments.quick).into_iter().filter(|case| arguments.wants(&case.label())) {
+        let mut comparison = pair::Comparison::new(&case.label());
+        for number in 0..count {
+            if let Err(fault) = comparison.measure(case, number, [base, &new], terms) {
+                eprintln!("{}, pair {number}: {fault}", case.label());
+                faults += 1;
+            }
+        }
         print!("{}", comparison.table());
         comparisons.push(comparison.to_json());
-        fs::write(arguments.out.join("pairs.json"), format!("{:#}\n", serde_json::Value::from(comparisons.clone())))?;
+        let results = json!({
+            "machine": machine::describe(),
+            "base": base,
+            "new": new,
+            "seconds": arguments.seconds,
+            "clients": arguments.clients(),
+            "cases": comparisons,
+        });
+        fs::write(arguments.out.join("pairs.json"), format!("{results:#}\n"))?;
     }
-    Ok(())
+    if faults == 0 { Ok(()) } else { Err(format!("{faults} of the pairs failed").into()) }
 }
 
 /// Measures one case of each server in turn, so that whatever else the machine does meets all of them; and each repeat
 /// begins with another one. What goals are stated for is measured twice as often.
-fn measure(case: Case, kinds: &[Kind], repeats: usize, terms: Terms<'_>, report: &mut Report) {
+fn measure(case: Case, label: &str, kinds: &[Kind], repeats: usize, terms: Terms<'_>, report: &mut Report) {
     let mut kinds: Vec<_> = kinds.iter().copied().filter(|&kind| case.suits(kind)).collect();
-    let repeats = if goal::concerns(&case.label()) { 2 * repeats } else { repeats };
+    let repeats = if goal::concerns(label) { 2 * repeats } else { repeats };
     for repeat in 0..repeats {
         for &kind in &kinds {
             match case.measure(kind, terms) {
-                Ok(figures) => report.add(&case.label(), kind, repeat, figures),
-                Err(fault) => report.fault(&case.label(), kind, &fault.to_string()),
+                Ok(figures) => report.add(label, kind, repeat, figures),
+                Err(fault) => report.fault(label, kind, &fault.to_string()),
             }
         }
         let first = kinds.len().min(1);
@@ -144,10 +179,12 @@ fn measure(case: Case, kinds: &[Kind], repeats: usize, terms: Terms<'_>, report:
     }
 }
 
-/// One factor is varied at a time, around the situation that the goals are stated for.
-fn full() -> Vec<Case> {
+/// Cases, and whether each is measured pinned. One factor is varied at a time, around the situation that the goals are
+/// stated for.
+fn full() -> Vec<(Case, bool)> {
     let deliver =
         |payload, subscribers, backlog, streams| Case::Deliver { payload, subscribers, backlog, streams, tls: false };
+    let encrypted = |backlog| Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog, streams: 1, tls: true };
     let publishes = [100, 1024]
         .into_iter()
         .flat_map(|payload| [0, 1, 100].map(|subscribers| Case::Publish { payload, subscribers }));
@@ -164,8 +201,8 @@ fn full() -> Vec<Case> {
         deliver(1 << 10, 1000, 1, 10),
         deliver(1 << 10, 1000, 1, 100),
         deliver(1 << 10, 1000, 16, 100),
-        Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 1, streams: 1, tls: true },
-        Case::Deliver { payload: 1 << 10, subscribers: 1000, backlog: 16, streams: 1, tls: true },
+        encrypted(1),
+        encrypted(16),
         Case::Idle { connections: 2000, tls: false },
         Case::Idle { connections: 2000, tls: true },
         Case::Quiet { connections: 2000, tls: false },
@@ -173,12 +210,18 @@ fn full() -> Vec<Case> {
         Case::Stalled { subscribers: 1000 },
     ];
     cases.extend(publishes);
-    cases
+    let pinned = [
+        deliver(1 << 10, 1000, 1, 1),
+        deliver(1 << 10, 1000, 16, 1),
+        encrypted(1),
+        Case::Publish { payload: 100, subscribers: 1 },
+    ];
+    cases.into_iter().map(|case| (case, false)).chain(pinned.map(|case| (case, true))).collect()
 }
 
-fn quick() -> Vec<Case> {
+fn quick() -> Vec<(Case, bool)> {
     let deliver = |backlog, streams, tls| Case::Deliver { payload: 1 << 10, subscribers: 200, backlog, streams, tls };
-    vec![
+    let free = [
         deliver(1, 1, false),
         deliver(16, 10, false),
         deliver(1, 1, true),
@@ -186,5 +229,6 @@ fn quick() -> Vec<Case> {
         Case::Quiet { connections: 200, tls: false },
         Case::Stalled { subscribers: 100 },
         Case::Publish { payload: 100, subscribers: 1 },
-    ]
+    ];
+    free.map(|case| (case, false)).into_iter().chain([(deliver(1, 1, false), true)]).collect()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     case::TLS,
     figure::{Spread, short},
+    pinning::PINNED,
     report::Report,
     server::Kind,
 };
@@ -110,7 +111,8 @@ fn rows(report: &Report, panel: &Panel) -> Vec<Row> {
         };
         Some(Row { label, costs: Kind::ALL.into_iter().filter_map(cost).collect(), own })
     };
-    let cases = |figure, name| report.cases().filter_map(move |case| row(figure, name, case));
+    let free = || report.cases().filter(|case| !case.ends_with(PINNED));
+    let cases = |figure, name| free().filter_map(move |case| row(figure, name, case));
     panel.figures.iter().flat_map(|&(figure, name)| cases(figure, name)).collect()
 }
 

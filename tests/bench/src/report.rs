@@ -18,6 +18,8 @@ type Samples = BTreeMap<usize, Figures>;
 pub(crate) struct Report {
     repeats: usize,
     seconds: f64,
+    /// How clients were set up.
+    clients: Value,
     machine: Value,
     versions: BTreeMap<Kind, String>,
     /// In the order in which they were measured.
@@ -26,9 +28,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(kinds: &[Kind], repeats: usize, seconds: f64) -> Self {
+    pub(crate) fn new(kinds: &[Kind], repeats: usize, seconds: f64, clients: Value) -> Self {
         let versions = kinds.iter().map(|&kind| (kind, kind.version())).collect();
-        Self { repeats, seconds, machine: machine::describe(), versions, cases: Vec::new(), faults: Vec::new() }
+        Self {
+            repeats,
+            seconds,
+            clients,
+            machine: machine::describe(),
+            versions,
+            cases: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     pub(crate) fn add(&mut self, case: &str, kind: Kind, repeat: usize, figures: Figures) {
@@ -138,6 +148,7 @@ impl Report {
             "versions": Value::Object(versions.collect()),
             "repeats": self.repeats,
             "seconds": self.seconds,
+            "clients": self.clients,
             "goals": goal::outcomes(self).iter().map(goal::Outcome::to_json).collect::<Vec<_>>(),
             "cases": cases.collect::<Vec<_>>(),
             "faults": faults.collect::<Vec<_>>(),
@@ -179,7 +190,7 @@ mod tests {
     use super::*;
 
     fn report(samples: &[(Kind, usize, f64)]) -> Report {
-        let mut report = Report::new(&[], 3, 1.0);
+        let mut report = Report::new(&[], 3, 1.0, Value::Null);
         for &(kind, repeat, value) in samples {
             report.add("a case", kind, repeat, Figures::from([("cpu_us_per_delivery", value)]));
         }

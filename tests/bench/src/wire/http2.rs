@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::{
     Event,
     grpc::{Contract, Messages},
-    header_block::Library,
+    header_block::{HeaderEncoder, Headers, Request},
 };
 use crate::Fault;
 
@@ -32,7 +32,12 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
+const SETTINGS_HEADER_TABLE_SIZE: u16 = 1;
 const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 4;
+/// What a back end gives a call by default, in microseconds.
+const DEADLINE_MICROS: u32 = 10_000_000;
+/// How far the rest of a deadline differs from call to call when it is encoded, in microseconds.
+const DEADLINE_SPREAD_MICROS: u32 = 97;
 
 #[derive(Debug, Default)]
 struct Stream {
@@ -55,8 +60,10 @@ struct Body {
 pub(super) struct Session {
     contract: Contract,
     publishes: bool,
-    /// The header blocks of the first request, and of each later one.
-    blocks: [Vec<u8>; 2],
+    /// `None` once a subscriber has sent its requests: thousands of encoders would take the load's own memory.
+    encoder: Option<Box<HeaderEncoder>>,
+    /// Requests that wait for the server's SETTINGS, if the library has them wait.
+    waiting: Option<Vec<(Vec<u8>, Messages)>>,
     header: Vec<u8>,
     /// Bytes of the current frame that haven't come.
     left: usize,
@@ -74,8 +81,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(contract: Contract, library: Library, publishes: bool, credit: u32) -> (Self, Vec<u8>) {
-        let path = if publishes { contract.publish_path() } else { contract.subscribe_path() };
+    fn new(contract: Contract, headers: Headers, publishes: bool, credit: u32) -> (Self, Vec<u8>) {
         let mut opening = PREFACE.to_vec();
         let id = SETTINGS_INITIAL_WINDOW_SIZE.to_be_bytes();
         put(&mut opening, SETTINGS, 0, 0, &[&id[..], &credit.to_be_bytes()].concat());
@@ -83,7 +89,8 @@ impl Session {
         let session = Self {
             contract,
             publishes,
-            blocks: library.blocks(path),
+            encoder: Some(Box::new(HeaderEncoder::new(headers))),
+            waiting: headers.library.awaits_settings().then(Vec::new),
             header: Vec::with_capacity(HEADER_BYTES),
             left: 0,
             control: Vec::new(),
@@ -101,20 +108,21 @@ impl Session {
 
     pub(super) fn subscribe(
         contract: Contract,
-        library: Library,
+        headers: Headers,
         streams: &[Vec<String>],
         credit: u32,
     ) -> (Self, Vec<u8>) {
-        let (mut session, mut opening) = Self::new(contract, library, false, credit);
+        let (mut session, mut opening) = Self::new(contract, headers, false, credit);
         for filters in streams {
             let messages = Messages::new(filters.len());
             session.request(contract.subscribe(filters), messages, &mut opening);
         }
+        session.forget_encoder();
         (session, opening)
     }
 
-    pub(super) fn publisher(contract: Contract, library: Library) -> (Self, Vec<u8>) {
-        Self::new(contract, library, true, STREAM_WINDOW)
+    pub(super) fn publisher(contract: Contract, headers: Headers) -> (Self, Vec<u8>) {
+        Self::new(contract, headers, true, STREAM_WINDOW)
     }
 
     /// Where a stream is among `streams`, unless it has ended.
@@ -124,13 +132,26 @@ impl Session {
     }
 
     fn request(&mut self, body: Vec<u8>, messages: Messages, out: &mut Vec<u8>) {
+        if let Some(waiting) = &mut self.waiting {
+            return waiting.push((body, messages));
+        }
         let id = self.next_id;
-        let block = &self.blocks[usize::from(id > 1)];
         self.next_id += 2;
+        let path = if self.publishes { self.contract.publish_path() } else { self.contract.subscribe_path() };
+        let left = DEADLINE_MICROS - id % DEADLINE_SPREAD_MICROS;
+        let unary = self.publishes.then_some((body.len(), left));
+        let encoder = self.encoder.as_mut().expect("a subscriber sends no more requests");
+        let block = encoder.block(Request { path, unary });
         self.streams.push_back(Stream { messages, window: self.stream_window, ..Stream::default() });
-        put(out, HEADERS, END_HEADERS, id, block);
+        put(out, HEADERS, END_HEADERS, id, &block);
         self.bodies.push_back(Body { stream: id, bytes: body, sent: 0 });
         self.send(out);
+    }
+
+    fn forget_encoder(&mut self) {
+        if !self.publishes && self.waiting.is_none() {
+            self.encoder = None;
+        }
     }
 
     /// Sends bodies in turn, as far as the windows allow.
@@ -187,6 +208,10 @@ impl Session {
             SETTINGS if flags & ACK == 0 => {
                 self.settings()?;
                 put(out, SETTINGS, ACK, 0, &[]);
+                for (body, messages) in self.waiting.take().into_iter().flatten() {
+                    self.request(body, messages, out);
+                }
+                self.forget_encoder();
                 self.send(out);
             }
             PING if flags & ACK == 0 => put(out, PING, ACK, 0, &self.control),
@@ -222,12 +247,20 @@ impl Session {
     fn settings(&mut self) -> Result<(), Fault> {
         for setting in self.control.chunks(6) {
             let [a, b, c, d, e, f] = *setting else { return Err("a cut SETTINGS".into()) };
-            if u16::from_be_bytes([a, b]) == SETTINGS_INITIAL_WINDOW_SIZE {
-                let window = i64::from(u32::from_be_bytes([c, d, e, f]));
-                for stream in &mut self.streams {
-                    stream.window += window - self.stream_window;
+            let value = u32::from_be_bytes([c, d, e, f]);
+            match u16::from_be_bytes([a, b]) {
+                SETTINGS_HEADER_TABLE_SIZE => {
+                    if let Some(encoder) = &mut self.encoder {
+                        encoder.resize(value);
+                    }
                 }
-                self.stream_window = window;
+                SETTINGS_INITIAL_WINDOW_SIZE => {
+                    for stream in &mut self.streams {
+                        stream.window += i64::from(value) - self.stream_window;
+                    }
+                    self.stream_window = i64::from(value);
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -7,7 +7,10 @@ mod mqtt;
 mod nats;
 pub(crate) mod raw;
 
-pub(crate) use self::{header_block::Library, http2::STREAM_WINDOW};
+pub(crate) use self::{
+    header_block::{Headers, Library},
+    http2::STREAM_WINDOW,
+};
 use crate::Fault;
 
 /// The domain of everything that the bench listens to.
@@ -66,11 +69,11 @@ impl Wire {
     /// A connection that listens, with the filters of each of its streams. Returns its state and its first bytes.
     pub(crate) fn subscribe(
         self,
-        library: Library,
+        headers: Headers,
         streams: &[Vec<String>],
         window: u32,
     ) -> (Box<dyn Session>, Vec<u8>) {
-        let grpc = |contract| boxed(http2::Session::subscribe(contract, library, streams, window));
+        let grpc = |contract| boxed(http2::Session::subscribe(contract, headers, streams, window));
         match self {
             Self::Poke => grpc(grpc::Contract::Poke),
             Self::Centrifugo => grpc(grpc::Contract::Centrifugo),
@@ -81,10 +84,10 @@ impl Wire {
     }
 
     /// A connection that publishes.
-    pub(crate) fn publisher(self, library: Library) -> (Box<dyn Session>, Vec<u8>) {
+    pub(crate) fn publisher(self, headers: Headers) -> (Box<dyn Session>, Vec<u8>) {
         match self {
-            Self::Poke => boxed(http2::Session::publisher(grpc::Contract::Poke, library)),
-            Self::Centrifugo => boxed(http2::Session::publisher(grpc::Contract::Centrifugo, library)),
+            Self::Poke => boxed(http2::Session::publisher(grpc::Contract::Poke, headers)),
+            Self::Centrifugo => boxed(http2::Session::publisher(grpc::Contract::Centrifugo, headers)),
             Self::Nats => boxed(nats::Session::publisher()),
             Self::Mqtt => boxed(mqtt::Session::publisher()),
             Self::Raw => boxed(raw::Session::publisher()),
@@ -115,7 +118,7 @@ mod tests {
 
     /// What a session makes of these bytes when they come in pieces of this size.
     fn read(wire: Wire, bytes: &[u8], piece: usize) -> Vec<Event> {
-        let (mut session, _) = wire.subscribe(Library::default(), &[vec![SHARED.to_owned()]], STREAM_WINDOW);
+        let (mut session, _) = wire.subscribe(Headers::default(), &[vec![SHARED.to_owned()]], STREAM_WINDOW);
         let mut events = Vec::new();
         for piece in bytes.chunks(piece) {
             session.read(piece, &mut Vec::new(), &mut |event| events.push(event)).expect("the bytes are sound");

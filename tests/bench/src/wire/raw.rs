@@ -28,7 +28,7 @@ impl Session {
 }
 
 impl super::Session for Session {
-    fn read(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, each: &mut dyn FnMut(Event)) -> Result<(), Fault> {
+    fn read(&mut self, mut bytes: &[u8], _: &mut Vec<u8>, each: &mut dyn FnMut(Event)) -> Result<(), Fault> {
         while !bytes.is_empty() {
             if self.prefix.len() < PREFIX_BYTES {
                 let (prefix, after) = bytes.split_at(bytes.len().min(PREFIX_BYTES - self.prefix.len()));
@@ -39,9 +39,6 @@ impl super::Session for Session {
                 self.rest = Rest(self.bytes);
                 if self.rest.0 == 0 {
                     self.prefix.clear();
-                    // As every other protocol's client does: a TCP socket that has never sent anything after it received
-                    // something acknowledges each segment at once, on the receiver's time. One that has delays it.
-                    out.push(SUBSCRIBE);
                     each(Event::Live(1));
                 }
                 continue;
