@@ -1,6 +1,9 @@
 //! What the contract promises about a stream and its interests.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use poke_tests::{
     Config, Event, PATIENCE, Server, Stream, interest, new_pokes, refusal, text,
@@ -170,6 +173,42 @@ async fn as_many_interests_as_there_may_be_fit_with_the_longest_names_and_positi
         stream.live(Outcome::Gap).await;
         assert!(matches!(stream.next_but_heartbeat().await, Event::Gap(_)));
     }
+}
+
+#[tokio::test]
+async fn each_of_a_thousand_interests_of_a_stream_gets_its_pokes_and_its_end() {
+    const MANY: usize = 1000;
+    let config = Config::new().set("stream.max_interests", MANY).text("rates.publisher", "off");
+    let server = Server::start(config).await;
+    let mut publisher = server.publisher().await;
+    let name = |i: usize| interest(&i.to_string());
+    let mut stream = server.subscribe((0..MANY).map(|i| new_pokes(name(i)))).await;
+    for i in 0..MANY {
+        assert_eq!(stream.subscribed().await.interest, Some(name(i)));
+    }
+    // One after the other, and all of them while nobody reads.
+    for i in (0..MANY).step_by(61) {
+        publisher.poke(&name(i), "one").await;
+        assert_eq!(stream.poke().await.filter, i.to_string());
+    }
+    for i in 0..MANY {
+        publisher.poke(&name(i), "all").await;
+    }
+    let mut poked = HashSet::new();
+    for _ in 0..MANY {
+        assert!(poked.insert(stream.poke().await.filter), "one delivery each");
+    }
+    for i in 0..MANY {
+        publisher.end(&name(i), None).await;
+    }
+    let mut ended = HashSet::new();
+    for _ in 0..MANY {
+        ended.insert(
+            stream.until(|event| if let Event::Ended(ended) = event { ended.interest } else { None }).await.filter,
+        );
+    }
+    assert_eq!(ended.len(), MANY);
+    assert_eq!(stream.ends_next().await.code(), Code::Ok);
 }
 
 #[tokio::test]

@@ -111,7 +111,8 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
              end."),
         setting("stream.max_interests", Count(1..=1000), |c| &mut c.stream.max_interests,
             "Maximum number of interests on one stream; the SDKs subscribe to further ones when others leave. A page \
-             rarely has 500. A request may take 64 KiB for each hundred, which holds the longest names and positions."),
+             rarely has 500, which take 0.2 MiB. A request may take 64 KiB for each hundred, which holds the longest \
+             names and positions."),
         setting("stream.replay_bytes", Bytes(ONE_POKE..=GIB), |c| &mut c.stream.replay_bytes,
             "Maximum number of bytes replayed to one stream when it resumes; beyond it the client receives a gap. The \
              newest poke that a client has asked for with `latest` doesn't count. 4MiB takes half a second on a fast \

@@ -229,7 +229,9 @@ impl Kind {
             Self::PokeTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,
                 "POKE_TOO_LARGE",
-                format!("this poke has {size} bytes: domain, filter and encoded data together may have {limit}"),
+                format!(
+                    "a poke is at most {limit} bytes, domain, filter and encoded data together: this one has {size}"
+                ),
             ),
             Self::RequestTooLarge { size, limit } => Row::final_(
                 ResourceExhausted,

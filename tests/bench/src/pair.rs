@@ -54,7 +54,7 @@ impl Comparison {
         terms: Terms<'_>,
     ) -> Result<(), Fault> {
         let measure = |program| case.measure(Kind::Poke, Terms { program: Some(program), ..terms });
-        let (base, new) = if number % 2 == 0 {
+        let (base, new) = if number.is_multiple_of(2) {
             (measure(base)?, measure(new)?)
         } else {
             let new = measure(new)?;
