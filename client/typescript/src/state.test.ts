@@ -700,3 +700,29 @@ describe("the watchdog", () => {
     expect(rig.state.deadline()).toBe(rig.now + 50 * SECOND);
   });
 });
+
+describe("a call whose interests are all over", () => {
+  test("closes with OK, and what waited for room is asked for without a loss", () => {
+    const rig = new Rig(A, B);
+    rig.say(welcome(2));
+    for (const interest of [A, B]) rig.say(live(interest));
+    rig.add(C);
+    rig.turn();
+    rig.say({ type: "ended", interest: A, position: at(5), data: undefined });
+    rig.say({ type: "ended", interest: B, position: at(6), data: undefined });
+    rig.heard();
+    rig.state.onClose(rig.now, rig.state.newestId);
+    expect(rig.openedAfter()).toBeLessThanOrEqual(SECOND);
+    expect(rig.opened.at(-1)?.request).toContain('"filter":"c"');
+    expect(rig.heard()).not.toContain("reconnecting");
+  });
+
+  test("but with an interest left it is lost", () => {
+    const rig = new Rig(A, B);
+    rig.goLive(A, B);
+    rig.say({ type: "ended", interest: A, position: at(5), data: undefined });
+    rig.state.onClose(rig.now, rig.state.newestId);
+    rig.turn();
+    expect(rig.told("reconnecting")).toHaveLength(1);
+  });
+});

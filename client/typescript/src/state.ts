@@ -3,7 +3,7 @@ import { Backoff, type Dice } from "./backoff.js";
 import { Call } from "./call.js";
 import { PokeError, type Remedy, remedyOf, TOO_MANY_INTERESTS, Unreadable } from "./error.js";
 import type { SubscribeRequestSchema } from "./gen/poke/v1/poke_pb.js";
-import { Held, Interests, type Notice, type Start } from "./interests.js";
+import { Held, Interests, keyOf, type Notice, type Start } from "./interests.js";
 import { type Message, toSubscription, type WireReconnect, type WireRejected } from "./message.js";
 import { BACKOFF_MAX, CHANGE_INTERVAL, COALESCE, MAX_DOUBLINGS } from "./numbers.js";
 import type { EndedReceived, Interest, Refusal } from "./types.js";
@@ -234,6 +234,7 @@ export class State {
         break;
       }
       case "ended": {
+        call.forgo(keyOf(message.interest));
         const held = this.interests.find(message.interest);
         if (held?.heeds(id)) this.#finish(now, held, message);
         break;
@@ -295,6 +296,20 @@ export class State {
     this.#doublings = Math.min(MAX_DOUBLINGS, this.#doublings + 1);
     this.#actions.push({ type: "retire", id }, { type: "close", id });
     this.onEnd(now, id, new PokeError("UNAVAILABLE", "the server has been silent for too long"));
+  }
+
+  /**
+   * The server has closed a call with OK. That is right if each interest of the call has ended or was refused for good: what was
+   * added since, or had no room on it, is asked for as any change of the set. Otherwise the call is lost.
+   */
+  onClose(now: number, id: number): void {
+    const call = this.#calls().find((call) => call.id === id);
+    if (call && call.carried.size === 0) {
+      this.#dropCall(now, call);
+      this.current ??= this.next;
+      if (this.current === this.next) this.next = undefined;
+      this.#noteChange(now);
+    } else this.onEnd(now, id, new PokeError("UNAVAILABLE", "the server has closed the stream"));
   }
 
   /**

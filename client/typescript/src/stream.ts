@@ -164,7 +164,8 @@ export class Stream {
         this.#state.onMessage(this.#clock.now(), id, isVain ? { type: "unknown" } : message);
         this.#turn();
       }
-      throw new PokeError("UNAVAILABLE", "the server has closed the stream");
+      this.#state.onClose(this.#clock.now(), id);
+      this.#turn();
     } catch (cause) {
       if (signal.aborted) return;
       const error = toError(cause);

@@ -127,6 +127,7 @@ private fun State.onEnded(now: Moment, id: CallId, ended: Ended) {
     val interest = interest(ended.hasInterest(), ended.interest)
     val position = position(ended.hasPosition(), ended.position)
     val data = if (ended.hasData()) toJson(ended.data) else null
+    call(id)?.forgo(interest)
     if (interests[interest]?.heeds(id) != true) return
     tell(PokeEvent.Ended(interest, position, data))
     finish(now, interest)

@@ -112,8 +112,26 @@ internal fun State.onUndecodable(now: Moment, id: CallId, error: Exception) {
     onEnd(now, id, PokeException(PokeException.Kind.PROTOCOL, problem, error, remedy = Remedy.RETRY))
 }
 
-/** The server has closed a call with OK, though some interest has neither ended nor been rejected. */
-internal fun State.onClose(now: Moment, id: CallId) = onEnd(now, id, lost("the server has closed the stream"))
+/**
+ * The server has closed a call with OK. That is right if each interest of the call has ended or was rejected for good: what was
+ * added since, or had no room on it, is asked for as any change of the set. Otherwise the call is lost.
+ */
+internal fun State.onClose(now: Moment, id: CallId) {
+    val call = call(id) ?: return
+    if (call.carried.isNotEmpty()) return onEnd(now, id, lost("the server has closed the stream"))
+    take(now, call)
+    if (current == null) {
+        current = next
+        next = null
+    }
+    noteChange(now)
+}
+
+private fun State.take(now: Moment, call: Call) {
+    if (call === current) current = null else next = null
+    interests.release(call.id)
+    if (call.isProved(now) || call.isAnnounced) backoff.reset()
+}
 
 private fun lost(problem: String) =
     PokeException(PokeException.Kind.UNAVAILABLE, problem, remedy = Remedy.RETRY)
@@ -121,9 +139,7 @@ private fun lost(problem: String) =
 /** A call is over. */
 internal fun State.onEnd(now: Moment, id: CallId, error: PokeException) {
     val call = call(id) ?: return
-    if (call === current) current = null else next = null
-    interests.release(id)
-    if (call.isProved(now) || call.isAnnounced) backoff.reset()
+    take(now, call)
     val carriesFewer = lowerLimit(call, error)
     if (current == null && next != null) {
         // The call that was to take over is on its way already, and decides what comes next.

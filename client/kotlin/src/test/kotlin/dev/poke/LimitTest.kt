@@ -69,6 +69,21 @@ internal class LimitTest {
     }
 
     @Test
+    fun `a call whose interests are all over closes with OK and what waited is asked for without a loss`() = peerTest {
+        val client = client()
+        val (pokes, call) = start("a", "b", "c", client = client)
+        val waiting = listen(client, "d")
+        waiting.isOverLimit("d")
+        call.send(ended("a", 1), ended("b", 2), ended("c", 3))
+        call.finish()
+        assertEquals(listOf("ended a 1", "ended b 2", "ended c 3", "over"), List(4) { pokes.next() })
+        val next = call()
+        assertEquals(mapOf("d" to null), next.asks)
+        next.send(welcome(interests = 3), fresh("d", 4))
+        assertEquals(listOf("connected", "live d FRESH"), List(2) { waiting.next() })
+    }
+
+    @Test
     fun `one interest too many is told so and changes nothing for the others`() = peerTest {
         val client = client()
         val (pokes, call) = start("a", "b", "c", client = client)
