@@ -161,9 +161,9 @@ function readPosition(position: WirePosition | undefined): Position {
   return positionFromWire(position);
 }
 
-// As numbers, since a page would load an enum's code for one of them.
-const CUSTOMER: Audience.CUSTOMER = 1;
-const TOKEN_EXPIRING: ReconnectReason.TOKEN_EXPIRING = 3;
+// As numbers, because a page would load the names of all values for one of them.
+export const CUSTOMER: typeof Audience.CUSTOMER = 1;
+const TOKEN_EXPIRING: typeof ReconnectReason.TOKEN_EXPIRING = 3;
 
 /** An unknown audience is read as the zero value. */
 function interestFromWire({ domain, filter, audience }: Pick<WireInterest, "domain" | "filter" | "audience">): Interest {

@@ -3,6 +3,8 @@ import { Backoff, fairDice } from "./backoff.js";
 import type { Connections, Line } from "./connection.js";
 import { checkText, refuse, toValue } from "./data.js";
 import { PokeError, remedyOf, Unreadable } from "./error.js";
+import type { Audience } from "./gen/poke/v1/poke_pb.js";
+import { CUSTOMER } from "./message.js";
 import { DEADLINE, LONGEST_DURATION, SHORTEST_ATTEMPT } from "./numbers.js";
 import type { CallOptions, Publish } from "./options.js";
 import { toError } from "./stream.js";
@@ -89,11 +91,12 @@ export class Caller {
 export function toRequest(poke: Publish) {
   if (typeof poke !== "object" || poke === null) refuse("poke", "must have a domain and a filter");
   const { domain, filter, data, customerId, idempotencyKey } = poke;
+  const audience: Audience = customerId === undefined ? 0 : CUSTOMER;
   return {
     domain: checkText(domain, "domain"),
     filter: checkText(filter, "filter"),
     data: toValue(data),
-    audience: customerId === undefined ? 0 : 1,
+    audience,
     customerId: customerId === undefined ? "" : checkText(customerId, "customerId"),
     idempotencyKey: checkText(idempotencyKey || randomKey(), "idempotencyKey"),
   };

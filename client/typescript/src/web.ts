@@ -76,15 +76,15 @@ const page: Device = {
     const whenVisible = () => {
       if (document.visibilityState === "visible") wake();
     };
-    document.addEventListener("visibilitychange", whenVisible);
-    document.addEventListener("resume", wake);
-    window.addEventListener("online", wake);
-    window.addEventListener("pageshow", wake);
+    const signs: [EventTarget, string, () => void][] = [
+      [document, "visibilitychange", whenVisible],
+      [document, "resume", wake],
+      [window, "online", wake],
+      [window, "pageshow", wake],
+    ];
+    for (const [target, type, listener] of signs) target.addEventListener(type, listener);
     return () => {
-      document.removeEventListener("visibilitychange", whenVisible);
-      document.removeEventListener("resume", wake);
-      window.removeEventListener("online", wake);
-      window.removeEventListener("pageshow", wake);
+      for (const [target, type, listener] of signs) target.removeEventListener(type, listener);
     };
   },
 };

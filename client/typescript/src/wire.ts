@@ -8,6 +8,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { PokeError, Unreadable } from "./error.js";
@@ -110,8 +111,7 @@ function readDetails(trailer: Headers): Detail[] {
   const encoded = trailer.get("grpc-status-details-bin");
   if (encoded === null) return [];
   try {
-    const bytes = Uint8Array.from(atob(encoded.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
-    return fromBinary(ErrorStatusSchema, bytes).details.map(({ typeUrl, value }) => ({ type: typeUrl, value }));
+    return fromBinary(ErrorStatusSchema, base64Decode(encoded)).details.map(({ typeUrl, value }) => ({ type: typeUrl, value }));
   } catch {
     return []; // as if there were none: the code still says something
   }
