@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Peer } from "../test/peer.js";
 import { PokeClient } from "./client.js";
 import { PokeError } from "./error.js";
+import { ReconnectReason } from "./gen/poke/v1/poke_pb.js";
 import type { ClientOptions } from "./options.js";
 import type { Device } from "./stream.js";
 import type { Interest, PokeEvent } from "./types.js";
@@ -556,7 +557,7 @@ describe("tokens", () => {
     setUp({ token: "fixed" });
     const { heard } = listen(A);
     await goLive();
-    const value = { minDelay: {}, maxDelay: {}, closesAfter: { seconds: 30n }, reason: 3 };
+    const value = { minDelay: {}, maxDelay: {}, closesAfter: { seconds: 30n }, reason: ReconnectReason.TOKEN_EXPIRING };
     peer.newest.say({ case: "reconnect", value });
     await pass(10_000);
     expect(peer.calls).toHaveLength(1);
