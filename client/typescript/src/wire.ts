@@ -111,7 +111,10 @@ function readDetails(trailer: Headers): Detail[] {
   const encoded = trailer.get("grpc-status-details-bin");
   if (encoded === null) return [];
   try {
-    return fromBinary(ErrorStatusSchema, base64Decode(encoded)).details.map(({ typeUrl, value }) => ({ type: typeUrl, value }));
+    return fromBinary(ErrorStatusSchema, base64Decode(encoded)).details.map(({ typeUrl, value }) => ({
+      type: typeUrl,
+      value,
+    }));
   } catch {
     return []; // as if there were none: the code still says something
   }
