@@ -1,6 +1,6 @@
 //! The admin port's address, which a server leaves to its successor.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -82,12 +82,16 @@ impl AdminPort {
             let (serve, address) = (Arc::clone(&serve), address.clone());
             async move {
                 sleep(HANDOVER).await;
-                match Listener::bind(&address, Duration::ZERO).await {
-                    Ok(listener) => serve(listener).await,
-                    Err(error) => {
-                        tracing::info!(%error, "the admin port was left to another process");
-                        pending::<()>().await;
+                let mut is_told = false;
+                loop {
+                    match Listener::bind(&address, Duration::ZERO).await {
+                        Ok(listener) => return serve(listener).await,
+                        Err(error) if !std::mem::replace(&mut is_told, true) => {
+                            tracing::info!(%error, "the admin port is another process's now, or can't be bound");
+                        }
+                        Err(_) => {}
                     }
+                    sleep(PATIENT_RETRY).await;
                 }
             }
         });

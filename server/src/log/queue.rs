@@ -43,8 +43,8 @@ struct State {
     writing: usize,
     /// Dropped lines of which the log doesn't tell yet.
     untold: u64,
-    /// The writer adds a line about dropped ones, even if the queue is closed.
-    telling: bool,
+    /// The thread that adds a line about dropped ones, even if the queue is closed or full.
+    teller: Option<thread::ThreadId>,
     closed: bool,
     finished: bool,
 }
@@ -59,8 +59,10 @@ impl LineQueue {
     /// Adds a line, or drops it if there is no room. Never waits for the writer.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.state.lock();
-        let is_closed = state.closed && !state.telling;
-        if is_closed || state.waiting.len() + state.writing + line.len() > self.limit {
+        // What tells of dropped lines must not be dropped itself, or their number would be lost.
+        let is_teller = state.teller.is_some_and(|teller| teller == thread::current().id());
+        let is_full = state.waiting.len() + state.writing + line.len() > self.limit;
+        if !is_teller && (state.closed || is_full) {
             state.untold += 1;
             drop(state);
             self.metrics.log_lines_dropped.inc(LogLoss::Full);
@@ -146,11 +148,11 @@ impl LineQueue {
     fn tell(&self) {
         let mut state = self.state.lock();
         let lines = mem::take(&mut state.untold);
-        state.telling = lines > 0;
+        state.teller = (lines > 0).then(|| thread::current().id());
         drop(state);
         if lines > 0 {
             tracing::warn!(lines, "log lines were dropped, because they couldn't be written in time or at all");
-            self.state.lock().telling = false;
+            self.state.lock().teller = None;
         }
     }
 }
@@ -233,6 +235,47 @@ mod tests {
         let (text, dropped) = write(300, &["x\n"; 200], vec![], "lines=50\n");
         assert!(text.starts_with(&"x\n".repeat(150)) && text.contains("WARN"), "{text}");
         assert_eq!(dropped, [50, 0]);
+    }
+
+    #[test]
+    fn under_a_flood_each_dropped_line_is_told() {
+        /// Fills the queue again with each of its first writes.
+        struct Flooded(Arc<LineQueue>, usize, Vec<u8>);
+
+        impl Write for Flooded {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let pushed = if self.1 > 0 { 500 } else { 0 };
+                self.1 = self.1.saturating_sub(1);
+                (0..pushed).for_each(|_| self.0.push(b"x\n"));
+                self.2.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let (queue, metrics) = queue(300);
+        queue.push(b"x\n");
+        let mut output = Flooded(Arc::clone(&queue), 20, Vec::new());
+        let log = tracing_subscriber::fmt().with_writer(Arc::clone(&queue)).with_ansi(false).finish();
+        tracing::subscriber::with_default(log, || {
+            thread::scope(|scope| {
+                let closing = scope.spawn(|| {
+                    while metrics.log_lines_dropped.get(LogLoss::Full) < 20 * 300 {
+                        thread::yield_now();
+                    }
+                    queue.close(Duration::from_secs(20));
+                });
+                queue.write_all_to(&mut output);
+                closing.join().unwrap();
+            });
+        });
+        let text = String::from_utf8(output.2).unwrap();
+        let told: u64 =
+            text.split("lines=").skip(1).map(|rest| rest.lines().next().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!(told, metrics.log_lines_dropped.get(LogLoss::Full), "{text}");
     }
 
     #[test]

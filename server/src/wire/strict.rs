@@ -84,21 +84,22 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn message(&mut self, message: &'a Message, name: &str, bytes: &mut &[u8]) -> Result<(), Error> {
-        let mut index = 0;
+        let mut counts = vec![0; message.fields.len()];
         while bytes.has_remaining() {
             self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
             let (number, wire_type) = decode_key(bytes).map_err(undecodable)?;
-            let Some(field) = message.fields.iter().find(|field| field.number == number) else {
+            let Some(place) = message.fields.iter().position(|field| field.number == number) else {
                 return Err(self.unsupported(name, number));
             };
+            let field = &message.fields[place];
             match &field.nested {
                 Some(nested) if wire_type == WireType::LengthDelimited => {
                     let mut inner = take(bytes)?;
-                    self.path.push((field, index));
+                    self.path.push((field, counts[place]));
                     let message = MESSAGES.get(nested).expect("a message of the contract");
                     self.message(message, nested.rsplit('.').next().unwrap_or(nested), &mut inner)?;
                     self.path.pop();
-                    index += 1;
+                    counts[place] += 1;
                 }
                 _ => skip_field(wire_type, number, bytes, DecodeContext::default()).map_err(undecodable)?,
             }

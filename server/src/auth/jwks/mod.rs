@@ -112,30 +112,31 @@ impl Keys {
         if let Some(key) = known.borrow_and_update().keys.find(id, algorithm) {
             return Ok(key);
         }
-        self.fetched(known, id, algorithm).await
-    }
-
-    /// Fetches the keys, and returns the one that a token names. For a token that the known key hasn't signed: the issuer may
-    /// have replaced that key under the same id.
-    pub(super) async fn find_anew(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
-        self.fetched(self.known.subscribe(), id, algorithm).await
-    }
-
-    async fn fetched(
-        &self,
-        mut known: watch::Receiver<Known>,
-        id: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<DecodingKey, Missing> {
-        self.want(Instant::now())?;
-        // The sender is ours: it goes on as long as somebody fetches.
-        let _ = known.changed().await;
-        let known = known.borrow();
+        let known = self.fetched(known).await?;
         match known.keys.find(id, algorithm) {
             Some(key) => Ok(key),
             None if known.is_stale => Err(Missing::Unclear(RETRY_INTERVAL)),
             None => Err(Missing::Unknown),
         }
+    }
+
+    /// Fetches the keys, and returns the one that a token names. For a token that the known key hasn't signed: the issuer may
+    /// have replaced that key under the same id.
+    pub(super) async fn find_anew(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
+        let known = self.fetched(self.known.subscribe()).await?;
+        // After a failed fetch there is only the key that has not signed the token.
+        if known.is_stale {
+            return Err(Missing::Unclear(RETRY_INTERVAL));
+        }
+        known.keys.find(id, algorithm).ok_or(Missing::Unknown)
+    }
+
+    /// What is known after the next fetch.
+    async fn fetched(&self, mut known: watch::Receiver<Known>) -> Result<Known, Missing> {
+        self.want(Instant::now())?;
+        // The sender is ours: it goes on as long as somebody fetches.
+        let _ = known.changed().await;
+        Ok(known.borrow().clone())
     }
 
     /// Asks for a fetch, or joins the one that is being made.
