@@ -21,10 +21,9 @@ import { Caller, toRequest } from "./unary.js";
 export class PokeClient {
   readonly #clock = new Clock();
   readonly #connections: Connections;
-  readonly #tokens: Tokens;
   readonly #stream: Stream;
   readonly #caller: Caller;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   /**
    * @param connect makes a connection: before the first call, and whenever no new call may use the last one
@@ -32,10 +31,10 @@ export class PokeClient {
    */
   constructor(connect: () => Connection, options: ClientOptions = {}, device?: Device) {
     this.#connections = new Connections(connect);
-    this.#tokens = new Tokens(options.token, this.#clock);
+    const tokens = new Tokens(options.token, this.#clock);
     const eventBuffer = Math.max(1, options.eventBuffer || EVENT_BUFFER);
-    this.#stream = new Stream(this.#clock, this.#connections, this.#tokens, eventBuffer, device);
-    this.#caller = new Caller(this.#clock, this.#connections, this.#tokens);
+    this.#stream = new Stream(this.#clock, this.#connections, tokens, eventBuffer, device);
+    this.#caller = new Caller(this.#clock, this.#connections, tokens, this.#closing.signal);
   }
 
   /**
@@ -104,14 +103,13 @@ export class PokeClient {
 
   /** Cancels everything, for good: iterators end, and calls fail with CANCELLED. */
   close(): void {
-    this.#isClosed = true;
-    this.#caller.close();
+    this.#closing.abort();
     this.#stream.close();
     this.#connections.close();
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) throw canceled();
+    if (this.#closing.signal.aborted) throw canceled();
   }
 
   #subscription(interests: Interest | readonly Interest[], options: ListenOptions): Subscribe {

@@ -35,7 +35,7 @@ export function fromValue(value: Value | undefined): Data {
 /** @throws PokeError INVALID_ARGUMENT for text with half a surrogate pair, which UTF-8 can't hold. */
 export function checkText(text: unknown, path: string): string {
   if (typeof text !== "string") return refuse(path, "must be text");
-  return HALF_A_PAIR.test(text) ? refuse(path, "has half of a surrogate pair, which UTF-8 can't hold") : text;
+  return HALF_A_PAIR.test(text) ? refuse(path, "has half of a surrogate pair") : text;
 }
 
 export function refuse(field: string, description: string): never {
@@ -86,19 +86,22 @@ function encodeObject(object: object, path: string, walk: Walk): Value {
   const prototype = Object.getPrototypeOf(object);
   // The prototype of plain objects has none itself, also in another frame.
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    refuse(path, "is no plain object: send what JSON has, such as a date as text");
+    refuse(path, "is no plain object: send a date as text, for example");
   }
-  const fields: { [key: string]: Value } = {};
-  for (const [key, value] of Object.entries(object)) {
-    setOwn(fields, checkText(key, `a key of ${path}`), encode(value, path + step(key), walk));
-  }
+  // An assignment to `__proto__` would set the prototype: `fromEntries` makes a key of it.
+  const fields = Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [
+      checkText(key, `a key of ${path}`),
+      encode(value, path + step(key), walk),
+    ]),
+  );
   return kind({ case: "structValue", value: { $typeName: "google.protobuf.Struct", fields } });
 }
 
 function checkNumber(number: number, path: string): number {
   if (!Number.isFinite(number)) return refuse(path, `is ${number}`);
   if (Number.isInteger(number) && !Number.isSafeInteger(number)) {
-    return refuse(path, "is an integer of more than 53 bits, which a number can't hold exactly: send it as text");
+    return refuse(path, "is an integer of more than 53 bits: send it as text");
   }
   return number;
 }
@@ -117,12 +120,11 @@ function decode({ kind }: Value): Json {
     case "listValue":
       return kind.value.values.map(decode);
     case "structValue": {
-      const object: { [key: string]: Json } = {};
-      for (const [key, value] of Object.entries(kind.value.fields)) setOwn(object, key, decode(value));
+      const entries = Object.entries(kind.value.fields);
       // The library assigns to `__proto__` like to any key: what it had read there is the prototype now.
       const prototype = Object.getPrototypeOf(kind.value.fields);
-      if (prototype !== Object.prototype) setOwn(object, "__proto__", decode(prototype));
-      return object;
+      if (prototype !== Object.prototype) entries.push(["__proto__", prototype]);
+      return Object.fromEntries(entries.map(([key, value]) => [key, decode(value)]));
     }
     case "nullValue":
     case undefined:
@@ -130,10 +132,4 @@ function decode({ kind }: Value): Json {
     default:
       return kind.value;
   }
-}
-
-/** An assignment to `__proto__` would set the prototype. */
-function setOwn<T>(object: { [key: string]: T }, key: string, value: T): void {
-  if (key !== "__proto__") object[key] = value;
-  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }

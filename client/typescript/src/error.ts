@@ -62,10 +62,10 @@ export class PokeError extends Error {
 
 /** The error of refused interests: it names the first one, and says what the server says of it. */
 export function refusalError(first: Refusal, ...others: Refusal[]): PokeError {
-  const { interest, code, reason, message, isFinal } = first;
+  const { interest, code, message } = first;
   // Quoted and cut: a malformed name can hold anything.
   const [domain, filter] = [interest.domain, interest.filter].map((name) => JSON.stringify(name.slice(0, 64)));
-  const options = { reason, isFinal, rejected: [first, ...others] };
+  const options = { ...first, rejected: [first, ...others] };
   return new PokeError(code, `the interest ${domain} ${filter} is refused: ${message}`, options);
 }
 

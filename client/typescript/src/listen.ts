@@ -70,7 +70,7 @@ export function toHandlers(client: object, subscribe: Subscribe, handlers: Handl
   function drain(): void {
     isDue = false;
     for (let taken = listener.take(); taken; taken = listener.take()) {
-      if (taken.event) handle(taken.event, handlers);
+      if (taken.event) callHandlers(taken.event, handlers);
       // Other interests may go on for ever: whoever doesn't listen to errors is warned now.
       const error = taken.error ?? (handlers.onError ? undefined : listener.takeRefusals());
       if (error && handlers.onError) shield(() => handlers.onError?.(error));
@@ -81,7 +81,8 @@ export function toHandlers(client: object, subscribe: Subscribe, handlers: Handl
   return leave;
 }
 
-function handle(event: PokeEvent, handlers: Handlers): void {
+/** Calls the handler of this type of event, and the one of every event. */
+export function callHandlers(event: PokeEvent, handlers: Handlers): void {
   shield(() => {
     switch (event.type) {
       case "poke":

@@ -27,9 +27,9 @@ export function codeName(code: number): string {
 
 /** The error of a gRPC status. */
 export function statusError(code: number, message: string, details: Detail[] = [], cause?: unknown): PokeError {
-  const info = find(details, ErrorInfoSchema, "ErrorInfo");
-  const retry = find(details, RetryInfoSchema, "RetryInfo");
-  const violations = find(details, BadRequestSchema, "BadRequest")?.fieldViolations;
+  const info = find(details, ErrorInfoSchema);
+  const retry = find(details, RetryInfoSchema);
+  const violations = find(details, BadRequestSchema)?.fieldViolations;
   const ours = info?.domain === ERROR_DOMAIN ? info : undefined;
   return new PokeError(codeName(code), message, {
     reason: ours?.reason,
@@ -46,8 +46,8 @@ export function milliseconds(duration: Duration | undefined): number | undefined
   return Math.max(0, Math.min(Number(duration.seconds) * 1000 + duration.nanos / 1e6, LONGEST_DURATION));
 }
 
-function find<D extends DescMessage>(details: Detail[], schema: D, name: string): MessageShape<D> | undefined {
-  const detail = details.find(({ type }) => type.endsWith(`google.rpc.${name}`));
+function find<D extends DescMessage>(details: Detail[], schema: D): MessageShape<D> | undefined {
+  const detail = details.find(({ type }) => type.endsWith(`google.rpc.${schema.name}`));
   try {
     return detail && fromBinary(schema, detail.value);
   } catch {

@@ -81,6 +81,6 @@ function bearer(token: string | undefined): Headers {
   try {
     return new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
   } catch {
-    throw new PokeError("INVALID_ARGUMENT", "the token has characters that no header can hold");
+    throw new PokeError("INVALID_ARGUMENT", "the token can't be sent in a header");
   }
 }

@@ -17,18 +17,14 @@ export class Caller {
   readonly #clock: Clock;
   readonly #connections: Connections;
   readonly #tokens: Tokens;
-  /** Those under way. One signal for all would have so many listeners that Node warns of a leak. */
-  readonly #calls = new Set<AbortController>();
+  readonly #closing: AbortSignal;
 
-  constructor(clock: Clock, connections: Connections, tokens: Tokens) {
+  /** @param closing cancels what is under way */
+  constructor(clock: Clock, connections: Connections, tokens: Tokens, closing: AbortSignal) {
     this.#clock = clock;
     this.#connections = connections;
     this.#tokens = tokens;
-  }
-
-  /** Cancels what is under way. */
-  close(): void {
-    for (const call of this.#calls) call.abort();
+    this.#closing = closing;
   }
 
   /** Calls until there is an answer, a final refusal, or no time left. */
@@ -37,9 +33,7 @@ export class Caller {
     request: MessageInitShape<I>,
     { signal, deadline = DEADLINE }: CallOptions,
   ): Promise<MessageShape<O>> {
-    const call = new AbortController();
-    this.#calls.add(call);
-    return within([call.signal, signal], Number.POSITIVE_INFINITY, async (signal) => {
+    return within([this.#closing, signal], Number.POSITIVE_INFINITY, async (signal) => {
       const endsAt = this.#clock.now() + (Math.min(deadline, LONGEST_DURATION) || 0);
       const backoff = new Backoff(fairDice);
       let retriedAtOnce = false;
@@ -69,7 +63,7 @@ export class Caller {
           this.#connections.release(line);
         }
       }
-    }).finally(() => this.#calls.delete(call));
+    });
   }
 
   #attempt<I extends DescMessage, O extends DescMessage>(
@@ -105,9 +99,7 @@ export function toRequest(poke: Publish) {
 /** 128 random bits: a retry is recognised, and no two senders make the same. */
 function randomKey(): string {
   // React Native has no crypto. A key has to be unique; that nobody can guess it isn't needed.
-  const bytes =
-    typeof crypto === "undefined"
-      ? Uint8Array.from({ length: 16 }, () => Math.random() * 256)
-      : crypto.getRandomValues(new Uint8Array(16));
+  const bytes = new Uint8Array(16).map(() => Math.random() * 256);
+  if (typeof crypto !== "undefined") crypto.getRandomValues(bytes);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -50,7 +50,7 @@ export function grpc(baseUrl: string, http: UniversalClientFn, protocol: "grpc" 
     let trailer: Headers | undefined;
     for await (const { flags, data } of split(answer.body)) {
       if (flags & TRAILERS) trailer = parseTrailer(data);
-      else if (flags & COMPRESSED) throw new Unreadable("compressed, though nobody asked for it");
+      else if (flags & COMPRESSED) throw new Unreadable("it is compressed");
       else yield read(method.output, data);
     }
     checkStatus(trailer ?? (answer.trailer.has("grpc-status") ? answer.trailer : answer.header));
@@ -92,11 +92,7 @@ function checkAnswer({ status, header }: UniversalClientResponse): void {
   };
   const code = codes[status] ?? ([429, 502, 503, 504].includes(status) ? "UNAVAILABLE" : "UNKNOWN");
   const words =
-    status === 413
-      ? ": the request is too large for it"
-      : status === 431
-        ? ": the headers are too large for it, so the token is"
-        : "";
+    status === 413 ? ": the request is too large for it" : status === 431 ? ": the token is too large for it" : "";
   throw new PokeError(code, `the answer isn't gRPC but HTTP ${status}${words}`, { httpStatus: status });
 }
 
@@ -137,10 +133,9 @@ function read<D extends DescMessage>(schema: D, data: Uint8Array): MessageShape<
 }
 
 function envelope(message: Uint8Array): Uint8Array {
-  const enveloped = new Uint8Array(5 + message.length);
-  new DataView(enveloped.buffer).setUint32(1, message.length);
-  enveloped.set(message, 5);
-  return enveloped;
+  const head = new Uint8Array(5);
+  new DataView(head.buffer).setUint32(1, message.length);
+  return concat(head, message);
 }
 
 /** Messages with their flags. What is cut off at the end is left out: then there is no status either. */

@@ -1,6 +1,6 @@
 "use client";
 
-import { useCallback, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { PokeError } from "../error.js";
 import type { Audience, EndedReceived, GapReceived, LiveReceived, PokeReceived, RejectedReceived } from "../types.js";
 import { Listening, type ListeningState, type PokeStatus, type Target } from "./listening.js";
@@ -66,7 +66,9 @@ export function useMulticastPoke(
 
   const read = () => listening.state(target);
   const state = useSyncExternalStore(listening.watch, read, read);
-  const startPoke = useCallback(() => listening.start(target), [listening, target]);
-  const stopPoke = useCallback(() => listening.stop(target), [listening, target]);
-  return { ...state, startPoke, stopPoke };
+  const controls = useMemo(
+    () => ({ startPoke: () => listening.start(target), stopPoke: () => listening.stop(target) }),
+    [listening, target],
+  );
+  return { ...state, ...controls };
 }

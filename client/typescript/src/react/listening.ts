@@ -2,8 +2,8 @@
 
 import type { Handlers } from "../client.js";
 import { PokeError, refusalError } from "../error.js";
-import { warnOnce } from "../listen.js";
-import type { Interest, PokeReceived } from "../types.js";
+import { callHandlers, warnOnce } from "../listen.js";
+import type { Interest, PokeEvent, PokeReceived } from "../types.js";
 import type { MulticastPokeOptions } from "./hook.js";
 import type { ClientSource } from "./source.js";
 
@@ -27,11 +27,6 @@ export interface ListeningState {
   error: PokeError | undefined;
 }
 
-/** What is called, as of the component's last render. */
-interface Callbacks extends MulticastPokeOptions {
-  onPoke: (poke: PokeReceived) => void;
-}
-
 /** What one hook listens to. It is another one whenever the client or the interest is. */
 export interface Target {
   readonly source: ClientSource;
@@ -45,8 +40,8 @@ const IDLE: ListeningState = { status: "idle", lastPoke: undefined, error: undef
  * can detach and attach again at will. There is something to stop exactly while both hold.
  */
 export class Listening {
-  /** Set by each render that React keeps. */
-  callbacks: Callbacks | undefined;
+  /** What the program wants to hear. Set by each render that React keeps. */
+  callbacks: MulticastPokeOptions & Handlers = {};
   #started = false;
   #target: Target | undefined;
   #stop: (() => void) | undefined;
@@ -87,13 +82,17 @@ export class Listening {
     if (!this.#started || (this.#target && this.#target !== target)) return;
     this.#started = false;
     this.#close();
-    this.#set(target, { status: "idle", error: undefined });
+    this.#show(target, "idle");
   }
 
   #open(target: Target): void {
-    this.#set(target, { status: "connecting", error: undefined });
+    this.#show(target, "connecting");
+    const handlers: Handlers = {
+      onEvent: (event) => this.#hear(target, event),
+      onError: (error) => this.#fail(target, error),
+    };
     try {
-      this.#stop = target.source.get().listen(target.interest, this.#handlers(target), { latest: this.callbacks?.latest });
+      this.#stop = target.source.get().listen(target.interest, handlers, { latest: this.callbacks.latest });
     } catch (error) {
       if (!(error instanceof PokeError)) throw error;
       this.#fail(target, error);
@@ -101,54 +100,48 @@ export class Listening {
   }
 
   #close(): void {
-    const stop = this.#stop;
+    this.#stop?.();
     this.#stop = undefined;
-    stop?.();
+  }
+
+  #hear(target: Target, event: PokeEvent): void {
+    switch (event.type) {
+      case "poke":
+        this.#set(target, { lastPoke: event });
+        break;
+      case "live":
+        this.#show(target, "live");
+        break;
+      case "reconnecting":
+        this.#show(target, "reconnecting", event.cause);
+        break;
+      case "rejected":
+        // A final one that the program doesn't handle comes as an error next.
+        if (!event.isFinal) this.#show(target, "reconnecting", refusalError(event));
+        else if (this.callbacks.onRejected) this.#over(target, "failed", refusalError(event));
+        break;
+      case "ended":
+        this.#over(target, "ended");
+    }
+    callHandlers(event, this.callbacks);
   }
 
   /** Nothing follows: it can only be started anew. */
   #over(target: Target, status: PokeStatus, error?: PokeError): void {
     this.#started = false;
-    this.#close();
-    this.#set(target, { status, error });
+    this.#stop = undefined;
+    this.#show(target, status, error);
   }
 
+  /** Fails for an error that no handler of the program has heard. A status alone is easily overlooked. */
   #fail(target: Target, error: PokeError): void {
     this.#over(target, "failed", error);
-    this.#tell(target, error);
-  }
-
-  /** A status alone is easily overlooked. */
-  #tell(target: Target, error: PokeError): void {
-    if (this.callbacks?.onError) this.callbacks.onError(error);
+    if (this.callbacks.onError) this.callbacks.onError(error);
     else warnOnce(target.source, error);
   }
 
-  #handlers(target: Target): Handlers {
-    return {
-      onLive: (live) => {
-        this.#set(target, { status: "live", error: undefined });
-        this.callbacks?.onLive?.(live);
-      },
-      onReconnecting: ({ cause }) => this.#set(target, { status: "reconnecting", error: cause }),
-      onPoke: (poke) => {
-        this.#set(target, { lastPoke: poke });
-        this.callbacks?.onPoke(poke);
-      },
-      onGap: (gap) => this.callbacks?.onGap?.(gap),
-      onRejected: (rejected) => {
-        const error = refusalError(rejected);
-        if (rejected.isFinal) this.#over(target, "failed", error);
-        else this.#set(target, { status: "reconnecting", error });
-        if (this.callbacks?.onRejected) this.callbacks.onRejected(rejected);
-        else if (rejected.isFinal) this.#tell(target, error);
-      },
-      onEnded: (ended) => {
-        this.#over(target, "ended");
-        this.callbacks?.onEnded?.(ended);
-      },
-      onError: (error) => this.#fail(target, error),
-    };
+  #show(target: Target, status: PokeStatus, error?: PokeError): void {
+    this.#set(target, { status, error });
   }
 
   #set(target: Target, change: Partial<ListeningState>): void {

@@ -35,9 +35,7 @@ export function PokeProvider({ client, url, children }: PokeProviderProps): Reac
 export function useClientSource(): ClientSource {
   const source = useContext(ClientContext);
   if (!source) {
-    throw new Error(
-      'useMulticastPoke needs a <PokeProvider> above it: <PokeProvider url="https://..."><App /></PokeProvider>',
-    );
+    throw new Error("useMulticastPoke needs a <PokeProvider> above it");
   }
   return source;
 }

@@ -1,7 +1,8 @@
 "use client";
 
-import type { PokeClient } from "../client.js";
-import { createClient } from "../web.js";
+import { PokeClient } from "../client.js";
+import { grpcWeb } from "../grpc-web.js";
+import { thisPage } from "../page.js";
 
 /** Where hooks find their client at the moment when they listen. */
 export interface ClientSource {
@@ -22,7 +23,11 @@ export function madeFrom(url: string): ClientSource {
   let client: PokeClient | undefined;
   return {
     get() {
-      client ??= createClient(url);
+      // Without `createClient`, so that a page doesn't load what carries calls over other transports.
+      if (!client) {
+        const wire = grpcWeb(url);
+        client = new PokeClient(() => ({ wire }), {}, thisPage());
+      }
       return client;
     },
     release() {
