@@ -18,19 +18,19 @@ pub enum PemError {
     #[error(transparent)]
     Text(#[from] TextError),
     /// It has no certificate.
-    #[error("there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    #[error("there is no certificate in PEM form (no line BEGIN CERTIFICATE between dashes)")]
     NoCertificate,
     /// It has no private key.
-    #[error("there is no private key in PEM form (-----BEGIN PRIVATE KEY-----)")]
+    #[error("there is no private key in PEM form (no line BEGIN PRIVATE KEY between dashes)")]
     NoKey,
     /// Its private key has a passphrase.
     #[error("the private key is encrypted, and there is nobody to ask for its passphrase: decrypt it first")]
     Encrypted,
     /// It ends within a certificate or a key.
-    #[error("the PEM is cut off: a -----BEGIN line has no -----END line of its own")]
+    #[error("the PEM is cut off: a line BEGIN has no line END of its own")]
     Cut,
     /// Something else than base64 stands where base64 should.
-    #[error("the PEM is damaged: between -----BEGIN and -----END stands something else than base64")]
+    #[error("the PEM is damaged: between the lines BEGIN and END stands something else than base64")]
     Damaged,
 }
 

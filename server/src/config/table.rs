@@ -179,10 +179,10 @@ pub(super) fn settings() -> Vec<Setting<Config>> {
             "Maximum size of a request's header fields; a larger request is refused, in gRPC with RESOURCE_EXHAUSTED and \
              else with HTTP status 431. 16 KiB holds large tokens and a proxy's additions."),
         setting("limits.refused_header_bytes", Count(8192..=4 << 20), |c| &mut c.limits.refused_header_bytes,
-            "Size of header fields up to which a request over limits.header_bytes is refused alone. Beyond it the whole \
-             HTTP/2 connection is closed with ENHANCE_YOUR_CALM, and with it the other requests on it. 256 KiB is four \
-             times what Envoy lets through by default, and eight times what nginx does, so no client behind such a \
-             proxy can close the connection that it shares."),
+            "Size of header fields above which the server closes the whole HTTP/2 connection, with ENHANCE_YOUR_CALM, instead \
+             of refusing the request alone as it does above limits.header_bytes. A header block in more than about 20 frames \
+             closes the connection too. 256 KiB is four times what Envoy forwards by default and eight times what nginx does, \
+             so that a client of such a proxy can't end the requests of its other clients."),
         setting("limits.request_bytes", Bytes(4 * MIB..=TIB), |c| &mut c.limits.request_bytes,
             "Maximum number of bytes of requests being read, over all connections; beyond it calls are refused with \
              OVERLOADED. 64MiB hold 64 of the largest requests, or 20,000 of usual size. Header fields that come in \

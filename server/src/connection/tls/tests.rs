@@ -61,12 +61,14 @@ fn a_sound_pair_is_taken_with_the_expiry_of_its_chain() {
 #[test]
 fn each_mistake_in_a_file_is_told_from_the_others() {
     let (certificate, key) = usual();
-    let nothing =
-        ("tls.certificate", "c.pem: there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned());
+    let nothing = (
+        "tls.certificate",
+        "c.pem: there is no certificate in PEM form (no line BEGIN CERTIFICATE between dashes)".to_owned(),
+    );
     assert_eq!(flaw(&contents("hello", &key)), nothing);
     // Swapped with the key.
     assert_eq!(flaw(&contents(&key, &key)), nothing);
-    let no_key = "k.pem: there is no private key in PEM form (-----BEGIN PRIVATE KEY-----)";
+    let no_key = "k.pem: there is no private key in PEM form (no line BEGIN PRIVATE KEY between dashes)";
     assert_eq!(flaw(&contents(&certificate, &certificate)), ("tls.key", no_key.to_owned()));
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     assert!(flaw(&contents(&certificate, &encrypted)).1.starts_with("k.pem: the private key is encrypted"));
