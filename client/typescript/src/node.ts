@@ -1,4 +1,4 @@
-import http2, { type ClientHttp2Session, type OutgoingHttpHeaders, type SecureClientSessionOptions } from "node:http2";
+import type { OutgoingHttpHeaders, SecureClientSessionOptions } from "node:http2";
 import net from "node:net";
 import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
@@ -7,8 +7,8 @@ import { PokeClient } from "./client.js";
 import type { Connection } from "./connection.js";
 import { checkText } from "./data.js";
 import { PokeError } from "./error.js";
-import { CONNECT_WITHIN } from "./numbers.js";
 import type { ClientOptions } from "./options.js";
+import { Sessions } from "./sessions.js";
 import { codeName } from "./status.js";
 import { grpc, overTransport } from "./wire.js";
 
@@ -19,12 +19,6 @@ export interface NodeOptions extends ClientOptions {
   /** In place of gRPC over HTTP/2: any transport of Connect. `url` and `tls` are not used then. */
   transport?: Transport | undefined;
 }
-
-/**
- * What a peer may send ahead of its reader, in bytes for each stream: enough for the largest event. Of the connection's window
- * Node gives back what has come, read or not, so that one slow reader doesn't use it up.
- */
-const STREAM_WINDOW = 256 * 1024;
 
 /**
  * A client that speaks gRPC over HTTP/2. `url` is `https://HOST`, `http://HOST:PORT` or `unix:PATH`.
@@ -56,51 +50,18 @@ function checkUrl(text: string): string {
   return url.origin;
 }
 
-/** One HTTP/2 connection, opened by its first call, and again when the peer has closed it. */
+/** HTTP/2 connections, opened by calls that find none with room, and again when the peer has closed them. */
 function connect(origin: string, path: string | undefined, tls: SecureClientSessionOptions | undefined): Connection {
-  let session: ClientHttp2Session | undefined;
-  let opening: Promise<ClientHttp2Session> | undefined;
-  const closing = new AbortController();
-  const ready = async () => {
-    if (session && !session.closed && !session.destroyed) return session;
-    const createConnection = path === undefined ? {} : { createConnection: () => net.connect(path) };
-    opening ??= open(origin, { ...tls, ...createConnection }, closing.signal).finally(() => {
-      opening = undefined;
-    });
-    session = await opening;
-    return session;
-  };
+  const createConnection = path === undefined ? {} : { createConnection: () => net.connect(path) };
+  const sessions = new Sessions(origin, { ...tls, ...createConnection });
   const pool = {
     authority: origin,
-    request: async (method: string, path: string, headers: OutgoingHttpHeaders) => {
-      const session = await ready().catch(refuse);
-      return hold(session, session.request({ ...headers, ":method": method, ":path": path }));
-    },
+    request: (method: string, path: string, headers: OutgoingHttpHeaders) =>
+      sessions.request({ ...headers, ":method": method, ":path": path }).catch(refuse),
     notifyResponseByteRead() {},
   };
   const http = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => pool });
-  return { wire: grpc(origin, telling(http), "grpc"), close: () => closing.abort() };
-}
-
-/** `closing` ends it, also while it opens. */
-function open(origin: string, options: SecureClientSessionOptions, closing: AbortSignal): Promise<ClientHttp2Session> {
-  return new Promise((resolve, reject) => {
-    const session = http2.connect(origin, { ...options, settings: { initialWindowSize: STREAM_WINDOW } });
-    const destroy = () => session.destroy();
-    closing.addEventListener("abort", destroy);
-    const timer = setTimeout(() => session.destroy(new Error("the connection took too long")), CONNECT_WITHIN);
-    session.on("error", reject);
-    session.once("close", () => {
-      closing.removeEventListener("abort", destroy);
-      clearTimeout(timer);
-      reject(new Error("the connection was closed"));
-    });
-    session.once("connect", () => {
-      clearTimeout(timer);
-      session.unref();
-      resolve(session);
-    });
-  });
+  return { wire: grpc(origin, telling(http), "grpc"), close: () => sessions.close() };
 }
 
 /** Node's codes for a certificate, a key or a handshake that is no good: it lasts until somebody sets up one of the two sides otherwise. */
@@ -113,20 +74,6 @@ function refuse(cause: Error & { code?: string }): never {
   const problem = isInsecure ? "there is no secure connection" : "the server can't be reached";
   const isFinal = isInsecure ? { isFinal: true } : {};
   throw new PokeError("UNAVAILABLE", `${problem}: ${cause.message}`, { cause, ...isFinal });
-}
-
-const streams = new WeakMap<ClientHttp2Session, number>();
-
-/** A connection without a stream doesn't keep the process alive. */
-function hold<S extends { once(event: "close", then: () => void): unknown }>(session: ClientHttp2Session, stream: S): S {
-  streams.set(session, (streams.get(session) ?? 0) + 1);
-  session.ref();
-  stream.once("close", () => {
-    const left = (streams.get(session) ?? 1) - 1;
-    streams.set(session, left);
-    if (left === 0) session.unref();
-  });
-  return stream;
 }
 
 /** The same, with errors that say that the network or HTTP/2 is to blame. */
