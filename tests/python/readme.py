@@ -39,9 +39,12 @@ class Running:
     def shows(self, text, times=1):
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
+            ended = self.process.poll() is not None
             with open(self.output.name) as output:
                 if output.read().count(text) >= times:
                     return
+            if ended:
+                break
             time.sleep(0.1)
         raise SystemExit(f"{self.process.args}: no {text!r} in {open(self.output.name).read()!r}")
 
