@@ -157,36 +157,25 @@ impl Server {
         let supervisor = || Supervisor::new(Arc::clone(&metrics), Arc::clone(&readiness));
 
         let mut always = supervisor();
-        always.spawn(BackgroundTask::StreamClock, {
-            let streams = Arc::clone(&streams);
-            move || Arc::clone(&streams).run()
-        });
-        always.spawn(BackgroundTask::IssuerKeys, {
-            let (auth, metrics) = (Arc::clone(&auth), Arc::clone(&metrics));
-            move || Arc::clone(&auth).run(Arc::clone(&metrics))
-        });
-        always.spawn(BackgroundTask::Memory, {
-            let memory = Arc::clone(&memory);
-            move || Arc::clone(&memory).run()
-        });
-        always.spawn(BackgroundTask::Retention, {
-            let (domains, metrics) = (Arc::clone(&domains), Arc::clone(&metrics));
-            move || Arc::clone(&backplane).run(Arc::clone(&domains), Arc::clone(&metrics))
-        });
+        always.spawn(BackgroundTask::StreamClock, Arc::clone(&streams), Streams::run);
+        let state = (Arc::clone(&auth), Arc::clone(&metrics));
+        always.spawn(BackgroundTask::IssuerKeys, state, |(auth, metrics)| auth.run(metrics));
+        always.spawn(BackgroundTask::Memory, Arc::clone(&memory), limits::Memory::run);
+        let state = (backplane, Arc::clone(&domains), Arc::clone(&metrics));
+        always.spawn(BackgroundTask::Retention, state, |(backplane, domains, metrics)| backplane.run(domains, metrics));
         if let Some(source) = source {
             let changes = Changes::new(source.fingerprint());
             let (config, domains, auth, streams) =
                 (config.clone(), Arc::clone(&domains), Arc::clone(&auth), Arc::clone(&streams));
             // What it knows outlives a failure, so that a file on which it failed is still new.
-            let state = Arc::new(Mutex::new(Reload { source, config, domains, auth, streams, changes }));
-            let reload = reload.clone();
-            always.spawn(BackgroundTask::ConfigReload, move || {
-                let (state, reload) = (Arc::clone(&state), reload.clone());
-                async move { state.lock().await.run(reload).await }
+            let known = Arc::new(Mutex::new(Reload { source, config, domains, auth, streams, changes }));
+            let state = (known, reload.clone());
+            always.spawn(BackgroundTask::ConfigReload, state, |(known, reload)| async move {
+                known.lock().await.run(reload).await;
             });
         }
         if let Some(tls) = tls.clone() {
-            always.spawn(BackgroundTask::TlsReload, move || Arc::clone(&tls).run(reload.clone()));
+            always.spawn(BackgroundTask::TlsReload, (tls, reload), |(tls, reload)| tls.run(reload));
         }
         let admin = admin.map(|address| {
             let limits = Limits { connections: ADMIN_CONNECTIONS, ..config.limits.clone() };
@@ -216,10 +205,9 @@ impl Server {
             // No page reaches a UNIX socket, and its clients have no name to call it by.
             let front = LocalNames::new(front.clone(), local_names && matches!(listener.address(), Address::Tcp(_)));
             let acceptor = Acceptor::new(&config.limits, Arc::clone(&connections), Arc::clone(&metrics), front);
-            let (acceptor, listener) = (Arc::new(acceptor.with_tls(tls.clone())), Arc::new(listener));
-            accepting.spawn(BackgroundTask::Accept, move || {
-                let (acceptor, listener) = (Arc::clone(&acceptor), Arc::clone(&listener));
-                async move { acceptor.run(&listener).await }
+            let state = (Arc::new(acceptor.with_tls(tls.clone())), Arc::new(listener));
+            accepting.spawn(BackgroundTask::Accept, state, |(acceptor, listener)| async move {
+                acceptor.run(&listener).await;
             });
         }
         shutdown.await;

@@ -34,11 +34,14 @@ impl Supervisor {
         Self { tasks: JoinSet::new(), metrics, readiness }
     }
 
-    /// Starts a task. `run` makes the future that is its life, which never ends by itself.
-    pub(crate) fn spawn<F>(&mut self, task: BackgroundTask, run: impl Fn() -> F + Send + Sync + 'static)
+    /// Starts a task. `run` makes a future that never ends by itself from a clone of `state`, and another one after each
+    /// failure.
+    pub(crate) fn spawn<S, F>(&mut self, task: BackgroundTask, state: S, run: impl Fn(S) -> F + Send + Sync + 'static)
     where
+        S: Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        let run = move || run(state.clone());
         self.tasks.spawn(supervise(task, run, Arc::clone(&self.metrics), Arc::clone(&self.readiness)));
     }
 
@@ -126,9 +129,8 @@ mod tests {
     async fn a_task_that_panics_or_returns_is_seen_and_started_again() {
         let (mut tasks, metrics, readiness) = supervisor().await;
         let lives = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&lives);
-        tasks.spawn(BackgroundTask::Retention, move || {
-            let life = counted.fetch_add(1, Relaxed);
+        tasks.spawn(BackgroundTask::Retention, Arc::clone(&lives), |lives| {
+            let life = lives.fetch_add(1, Relaxed);
             async move {
                 match life {
                     0 => panic!("a bug"),
@@ -137,7 +139,7 @@ mod tests {
                 }
             }
         });
-        tasks.spawn(BackgroundTask::StreamClock, pending);
+        tasks.spawn(BackgroundTask::StreamClock, (), |()| pending());
         until(async || !readiness.reasons().await.is_empty()).await;
         assert_eq!(readiness.reasons().await, "the background task retention has failed\n");
         until(async || lives.load(Relaxed) == 3).await;
@@ -150,7 +152,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_task_that_always_fails_is_tried_less_and_less_often_and_never_counts_as_well() {
         let (mut tasks, metrics, readiness) = supervisor().await;
-        tasks.spawn(BackgroundTask::Memory, || async { panic!("a bug") });
+        tasks.spawn(BackgroundTask::Memory, (), |()| async { panic!("a bug") });
         let start = Instant::now();
         until(async || metrics.task_failures.total() == 10).await;
         assert!(start.elapsed() >= Duration::from_secs(1 + 2 + 4 + 8 + 16 + 32 + 60 + 60));
@@ -161,13 +163,9 @@ mod tests {
     async fn what_a_task_holds_is_released_when_shutdown_returns() {
         let (mut tasks, ..) = supervisor().await;
         let held = Arc::new(());
-        let holder = Arc::clone(&held);
-        tasks.spawn(BackgroundTask::Accept, move || {
-            let held = Arc::clone(&holder);
-            async move {
-                pending::<()>().await;
-                drop(held);
-            }
+        tasks.spawn(BackgroundTask::Accept, Arc::clone(&held), |held| async move {
+            pending::<()>().await;
+            drop(held);
         });
         advance(Duration::from_secs(1)).await;
         tasks.shutdown().await;

@@ -1,6 +1,6 @@
 //! The admin port's address, which a server leaves to its successor.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -25,7 +25,7 @@ const HANDOVER: Duration = Duration::from_millis(500);
 pub(crate) struct AdminAddress {
     pub(crate) address: Address,
     pub(crate) listener: Option<Listener>,
-    /// How long its owner is expected to take.
+    /// Time within which the process that has it is expected to leave it.
     wait: Duration,
 }
 
@@ -33,7 +33,7 @@ impl AdminAddress {
     /// Binds the address. If another process has it and `wait` isn't zero, leaves it for later: clients needn't wait for
     /// the operators' port.
     pub(crate) async fn bind(address: &Address, wait: Duration) -> Result<Self, BindError> {
-        match Listener::bind(address, Duration::ZERO).await {
+        match Listener::bind(address).await {
             Ok(listener) => Ok(Self { address: listener.address().clone(), listener: Some(listener), wait }),
             Err(error) if error.is_in_use() && !wait.is_zero() => {
                 Ok(Self { address: address.clone(), listener: None, wait })
@@ -57,18 +57,14 @@ impl AdminPort {
     /// Starts to serve, now or as soon as the address is free.
     pub(crate) fn open(address: AdminAddress, serve: Serve, mut tasks: Supervisor) -> Self {
         let AdminAddress { address, listener, wait } = address;
-        let first = Arc::new(Mutex::new(listener));
-        let (to_serve, of) = (Arc::clone(&serve), address.clone());
-        tasks.spawn(BackgroundTask::Admin, move || {
-            let (serve, address, first) = (Arc::clone(&to_serve), of.clone(), Arc::clone(&first));
-            async move {
-                let listener = first.lock().take();
-                let listener = match listener {
-                    Some(listener) => listener,
-                    None => take(&address, wait).await,
-                };
-                serve(listener).await;
-            }
+        let state = (Arc::clone(&serve), address.clone(), Arc::new(Mutex::new(listener)));
+        tasks.spawn(BackgroundTask::Admin, state, move |(serve, address, first)| async move {
+            let bound = first.lock().take();
+            let listener = match bound {
+                Some(listener) => listener,
+                None => take(&address, wait).await,
+            };
+            serve(listener).await;
         });
         Self { address, serve, tasks }
     }
@@ -77,49 +73,53 @@ impl AdminPort {
     /// drain can be watched to its end. Connections that are open go on.
     pub(crate) async fn leave(&mut self) {
         self.tasks.shutdown().await;
-        let (serve, address) = (Arc::clone(&self.serve), self.address.clone());
-        self.tasks.spawn(BackgroundTask::Admin, move || {
-            let (serve, address) = (Arc::clone(&serve), address.clone());
-            async move {
-                sleep(HANDOVER).await;
-                let mut is_told = false;
-                loop {
-                    match Listener::bind(&address, Duration::ZERO).await {
-                        Ok(listener) => return serve(listener).await,
-                        Err(error) if !std::mem::replace(&mut is_told, true) => {
-                            tracing::info!(%error, "the admin port is another process's now, or can't be bound");
-                        }
-                        Err(_) => {}
-                    }
-                    sleep(PATIENT_RETRY).await;
-                }
-            }
+        let state = (Arc::clone(&self.serve), self.address.clone());
+        self.tasks.spawn(BackgroundTask::Admin, state, |(serve, address)| async move {
+            sleep(HANDOVER).await;
+            serve(take_back(&address).await).await;
         });
     }
 }
 
-/// Binds the address as soon as that is possible.
+/// Takes the address over from a process that is expected to leave it within `wait`.
 async fn take(address: &Address, wait: Duration) -> Listener {
     let expected = Instant::now() + wait;
-    let mut last = Listener::bind(address, Duration::ZERO).await;
-    if let Err(error) = &last {
-        tracing::info!(%error, "the server works without its admin port until the address is free");
-    }
-    let mut is_late = false;
-    loop {
-        match last {
-            Ok(listener) => {
-                tracing::info!(%address, "the admin port was taken over");
-                return listener;
-            }
-            Err(error) if Instant::now() >= expected => {
-                if !std::mem::replace(&mut is_late, true) {
-                    tracing::error!(%error, ?wait, "the server still has no admin port");
-                }
-                sleep(PATIENT_RETRY).await;
-            }
-            Err(_) => sleep(RETRY).await,
+    let (mut is_told, mut is_late) = (false, false);
+    let listener = bind_when_free(address, |error| {
+        if !mem::replace(&mut is_told, true) {
+            tracing::info!(%error, "the server works without its admin port until the address is free");
         }
-        last = Listener::bind(address, Duration::ZERO).await;
+        if Instant::now() < expected {
+            return RETRY;
+        }
+        if !mem::replace(&mut is_late, true) {
+            tracing::error!(%error, ?wait, "the server still has no admin port");
+        }
+        PATIENT_RETRY
+    })
+    .await;
+    tracing::info!(%address, "the admin port was taken over");
+    listener
+}
+
+/// Binds the address again, unless another process has it for as long as this one lives.
+async fn take_back(address: &Address) -> Listener {
+    let mut is_told = false;
+    bind_when_free(address, |error| {
+        if !mem::replace(&mut is_told, true) {
+            tracing::info!(%error, "the admin port is another process's now, or can't be bound");
+        }
+        PATIENT_RETRY
+    })
+    .await
+}
+
+/// Binds the address as soon as that is possible. `pause` returns the time to wait after a failure.
+async fn bind_when_free(address: &Address, mut pause: impl FnMut(BindError) -> Duration + Send) -> Listener {
+    loop {
+        match Listener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) => sleep(pause(error)).await,
+        }
     }
 }

@@ -56,23 +56,21 @@ enum ListeningSocket {
 }
 
 impl Listener {
-    /// Binds an address. If another process has it, waits so long for that to leave.
+    /// Binds an address.
     ///
     /// # Errors
-    /// When the address stays taken or isn't this machine's. A UNIX socket's file that no process listens on any more is
-    /// replaced; any other file is left alone.
-    pub async fn bind(address: &Address, wait: Duration) -> Result<Self, BindError> {
-        let until = Instant::now() + wait;
-        loop {
-            match Self::try_bind(address).await {
-                Err(error) if error.is_in_use() && Instant::now() < until => sleep(RETRY).await,
-                bound => return bound,
-            }
-        }
+    /// When another process has the address, or it isn't this machine's. A UNIX socket's file that no process listens on
+    /// any more is replaced; any other file is left alone.
+    pub async fn bind(address: &Address) -> Result<Self, BindError> {
+        let bound = match address {
+            Address::Tcp(address) => bind_tcp(*address),
+            Address::Unix(path) => bind_unix(path).await,
+        };
+        bound.map_err(|source| BindError { address: address.clone(), source })
     }
 
-    /// Binds all of these addresses. While another process has one of them, none stays bound: the system would let
-    /// clients connect to it although nobody accepts them.
+    /// Binds all of these addresses. If another process has one of them, waits so long for that to leave. Meanwhile none
+    /// stays bound: the system would let clients connect to it although nobody accepts them.
     ///
     /// # Errors
     /// See [`Self::bind`].
@@ -96,17 +94,9 @@ impl Listener {
     async fn try_bind_all(addresses: &[Address]) -> Result<Vec<Self>, BindError> {
         let mut listeners = Vec::new();
         for address in addresses {
-            listeners.push(Self::try_bind(address).await?);
+            listeners.push(Self::bind(address).await?);
         }
         Ok(listeners)
-    }
-
-    async fn try_bind(address: &Address) -> Result<Self, BindError> {
-        let bound = match address {
-            Address::Tcp(address) => bind_tcp(*address),
-            Address::Unix(path) => bind_unix(path).await,
-        };
-        bound.map_err(|source| BindError { address: address.clone(), source })
     }
 
     /// Where it listens, with the port that the system chose.
@@ -248,7 +238,7 @@ mod tests {
     }
 
     async fn bind(text: &str) -> Result<Listener, BindError> {
-        Listener::bind(&text.parse().unwrap(), Duration::ZERO).await
+        Listener::bind(&text.parse().unwrap()).await
     }
 
     fn port(listener: &Listener) -> u16 {
@@ -269,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn a_taken_address_is_named() {
         let first = bind("127.0.0.1:0").await.unwrap();
-        let again = Listener::bind(first.address(), Duration::ZERO).await.unwrap_err();
+        let again = Listener::bind(first.address()).await.unwrap_err();
         assert!(again.to_string().starts_with(&format!("can't listen on {}: ", first.address())), "{again}");
     }
 
@@ -277,11 +267,12 @@ mod tests {
     async fn a_successor_waits_until_the_address_is_free() {
         let path = path("waits");
         for address in ["127.0.0.1:0".parse().unwrap(), Address::Unix(path)] {
-            let first = Listener::bind(&address, Duration::ZERO).await.unwrap();
+            let first = Listener::bind(&address).await.unwrap();
             let address = first.address().clone();
             let wait = Duration::from_secs(20);
-            let successor =
-                tokio::spawn(async move { Listener::bind(&address, wait).await.map(|bound| bound.address().clone()) });
+            let successor = tokio::spawn(async move {
+                Listener::bind_all(&[address], wait).await.map(|bound| bound[0].address().clone())
+            });
             tokio::task::yield_now().await;
             assert!(!successor.is_finished());
             let address = first.address().clone();
@@ -311,8 +302,8 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let address = Address::Unix(path.clone());
-        let live = Listener::bind(&address, Duration::ZERO).await.unwrap();
-        let refused = Listener::bind(&address, Duration::ZERO).await.unwrap_err();
+        let live = Listener::bind(&address).await.unwrap();
+        let refused = Listener::bind(&address).await.unwrap_err();
         assert!(refused.to_string().contains("another process listens on it"), "{refused}");
         // The attempt did the live one no harm: only its probe waits to be accepted.
         let (accepted, connected) = tokio::join!(live.accept(), UnixStream::connect(&path));
@@ -325,7 +316,7 @@ mod tests {
     async fn a_file_that_is_no_socket_is_left_alone() {
         let path = path("file");
         fs::write(&path, "precious").unwrap();
-        assert!(Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.is_err());
+        assert!(Listener::bind(&Address::Unix(path.clone())).await.is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
     }
@@ -333,9 +324,9 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_another_process_has_replaced_is_left_alone() {
         let path = path("replaced");
-        let old = Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.unwrap();
+        let old = Listener::bind(&Address::Unix(path.clone())).await.unwrap();
         fs::remove_file(&path).unwrap();
-        let new = Listener::bind(&Address::Unix(path.clone()), Duration::ZERO).await.unwrap();
+        let new = Listener::bind(&Address::Unix(path.clone())).await.unwrap();
         drop(old);
         assert!(path.exists());
         drop(new);

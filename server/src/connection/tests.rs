@@ -330,7 +330,7 @@ async fn a_request_for_closing_outdoes_one_for_retiring() {
 
 /// An acceptor on a real socket.
 async fn accept(limits: &Limits, scripted: &Scripted) -> (std::net::SocketAddr, Arc<Connections>, Arc<Metrics>) {
-    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), Duration::ZERO).await.unwrap();
+    let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     let crate::config::Address::Tcp(address) = *listener.address() else { unreachable!("it listens on TCP") };
     let metrics = Arc::new(Metrics::new());
     let connections = Arc::new(Connections::new(limits.connections, Arc::clone(&metrics)));
