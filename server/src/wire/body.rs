@@ -22,9 +22,7 @@ impl Body {
     pub(super) fn new(data: Bytes, trailers: Option<HeaderMap>) -> Self {
         Self { data: Some(data).filter(|data| !data.is_empty()), trailers }
     }
-}
 
-impl Body {
     /// Returns the data, without the trailers.
     pub(crate) fn into_data(self) -> Option<Bytes> {
         self.data

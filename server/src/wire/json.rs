@@ -14,7 +14,7 @@ use super::{UnaryRequest, UnaryResponse};
 use crate::error::{Error, Faults};
 
 impl UnaryRequest for v1::PublishRequest {
-    const NAME: &'static str = "PublishRequest";
+    const NAME: &'static str = ".poke.v1.PublishRequest";
 
     fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error> {
         let mut fields = Fields::parse(text)?;
@@ -32,7 +32,7 @@ impl UnaryRequest for v1::PublishRequest {
 }
 
 impl UnaryRequest for v1::EndInterestRequest {
-    const NAME: &'static str = "EndInterestRequest";
+    const NAME: &'static str = ".poke.v1.EndInterestRequest";
 
     fn from_json(text: &str, faults: &mut Faults) -> Result<Self, Error> {
         let mut fields = Fields::parse(text)?;

@@ -30,7 +30,7 @@ impl Limit {
 
 /// The request of a unary method, which has a form in JSON as well.
 pub trait UnaryRequest: Message + Default {
-    /// The name of the message in package `poke.v1`.
+    /// Full name of the message, with a leading dot as in descriptors.
     const NAME: &'static str;
 
     /// Reads the JSON form. Fields that break a rule of JSON's are noted in `faults`, and left empty.
@@ -42,7 +42,7 @@ pub trait UnaryRequest: Message + Default {
 
 /// The request of a streaming method, which has a form in JSON as well.
 pub trait StreamRequest: Message + Default {
-    /// The name of the message in package `poke.v1`.
+    /// Full name of the message, with a leading dot as in descriptors.
     const NAME: &'static str;
 
     /// Reads the JSON form.

@@ -21,8 +21,8 @@ const JSON: &str = ".google.protobuf.Value";
 /// The longest path to a field that is told to the caller.
 const MAX_PATH: usize = 80;
 
-/// All messages of the contract, by their full name with a leading dot.
-static MESSAGES: LazyLock<HashMap<String, Message>> = LazyLock::new(|| {
+/// The fields of all messages of the contract, by the message's full name with a leading dot.
+static MESSAGES: LazyLock<HashMap<String, Vec<Field>>> = LazyLock::new(|| {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the set that the build has encoded");
     let mut messages = HashMap::new();
     for file in &files.file {
@@ -33,11 +33,6 @@ static MESSAGES: LazyLock<HashMap<String, Message>> = LazyLock::new(|| {
     messages
 });
 
-/// The fields of one message.
-struct Message {
-    fields: Vec<Field>,
-}
-
 struct Field {
     number: u32,
     name: String,
@@ -46,7 +41,7 @@ struct Field {
     nested: Option<String>,
 }
 
-fn insert(messages: &mut HashMap<String, Message>, scope: &str, descriptor: &DescriptorProto) {
+fn insert(messages: &mut HashMap<String, Vec<Field>>, scope: &str, descriptor: &DescriptorProto) {
     let name = format!("{scope}.{}", descriptor.name());
     for nested in &descriptor.nested_type {
         insert(messages, &name, nested);
@@ -60,44 +55,43 @@ fn insert(messages: &mut HashMap<String, Message>, scope: &str, descriptor: &Des
             .clone()
             .filter(|name| name != JSON && field.r#type() == prost_types::field_descriptor_proto::Type::Message),
     });
-    messages.insert(name, Message { fields: fields.collect() });
+    messages.insert(name, fields.collect());
 }
 
-/// Checks that `bytes`, a message named `name` of package `poke.v1`, has only fields that the contract of this server
+/// Checks that `bytes`, a message of this full name with a leading dot, has only fields that the contract of this server
 /// declares, at any level but inside `data`, and at most `max_fields` of them.
 ///
 /// # Errors
 /// [`Kind::UnsupportedField`] with the path and number of the first unknown field; [`Kind::InvalidRequest`] for bytes
 /// that aren't such a message, or for too many fields.
 pub(super) fn check(name: &str, mut bytes: &[u8], max_fields: usize) -> Result<(), Error> {
-    let message = MESSAGES.get(&format!(".poke.v1.{name}")).expect("a message of the contract");
-    Walk { left: max_fields, path: Vec::new() }.message(message, name, &mut bytes)
+    Walk { left: max_fields, path: Vec::new() }.message(name, &mut bytes)
 }
 
 /// One pass over a message.
-struct Walk<'a> {
+struct Walk {
     /// The number of fields that may still come.
     left: usize,
     /// The fields that lead to the message under way, with the index in a repeated one.
-    path: Vec<(&'a Field, usize)>,
+    path: Vec<(&'static Field, usize)>,
 }
 
-impl<'a> Walk<'a> {
-    fn message(&mut self, message: &'a Message, name: &str, bytes: &mut &[u8]) -> Result<(), Error> {
-        let mut counts = vec![0; message.fields.len()];
+impl Walk {
+    fn message(&mut self, name: &str, bytes: &mut &[u8]) -> Result<(), Error> {
+        let fields = MESSAGES.get(name).expect("a message of the contract");
+        let mut counts = vec![0; fields.len()];
         while bytes.has_remaining() {
             self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
             let (number, wire_type) = decode_key(bytes).map_err(undecodable)?;
-            let Some(place) = message.fields.iter().position(|field| field.number == number) else {
+            let Some(place) = fields.iter().position(|field| field.number == number) else {
                 return Err(self.unsupported(name, number));
             };
-            let field = &message.fields[place];
+            let field = &fields[place];
             match &field.nested {
                 Some(nested) if wire_type == WireType::LengthDelimited => {
                     let mut inner = take(bytes)?;
                     self.path.push((field, counts[place]));
-                    let message = MESSAGES.get(nested).expect("a message of the contract");
-                    self.message(message, nested.rsplit('.').next().unwrap_or(nested), &mut inner)?;
+                    self.message(nested, &mut inner)?;
                     self.path.pop();
                     counts[place] += 1;
                 }
@@ -118,6 +112,7 @@ impl<'a> Walk<'a> {
         }
         path += &number.to_string();
         path.truncate(MAX_PATH);
+        let name = name.rsplit('.').next().unwrap_or(name);
         Error::invalid(Kind::UnsupportedField, path, format!("this server doesn't know field {number} of {name}"))
     }
 }

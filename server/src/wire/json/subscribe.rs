@@ -60,7 +60,7 @@ enum Sequence {
 struct Latest {}
 
 impl StreamRequest for v1::SubscribeRequest {
-    const NAME: &'static str = "SubscribeRequest";
+    const NAME: &'static str = ".poke.v1.SubscribeRequest";
 
     fn from_json(text: &str) -> Result<Self, Error> {
         let request: Request = serde_json::from_str(text).map_err(|error| misread(&error))?;

@@ -45,29 +45,29 @@ fn an_unknown_field_is_found_at_any_level_and_named_by_its_path() {
         ([good.clone(), good.clone(), wrapped(1, &interest)].concat(), "subscriptions[2].interest.9"),
         (wrapped(1, &extra(15)), "subscriptions[0].15"),
     ] {
-        assert_eq!(blamed("SubscribeRequest", &bytes), path);
+        assert_eq!(blamed(".poke.v1.SubscribeRequest", &bytes), path);
     }
-    for name in ["PublishRequest", "EndInterestRequest"] {
+    for name in [".poke.v1.PublishRequest", ".poke.v1.EndInterestRequest"] {
         assert_eq!(blamed(name, &extra(536_870_911)), "536870911");
     }
-    check("SubscribeRequest", &good, 1000).expect("all of it is known");
+    check(".poke.v1.SubscribeRequest", &good, 1000).expect("all of it is known");
 }
 
 #[test]
 fn data_is_the_publishers_own() {
-    check("PublishRequest", &wrapped(3, &extra(15)), 1000).expect("data is checked as data");
+    check(".poke.v1.PublishRequest", &wrapped(3, &extra(15)), 1000).expect("data is checked as data");
 }
 
 #[test]
 fn what_is_no_message_is_an_invalid_request() {
     let endless = wrapped(1, &[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]);
     for bytes in [&[0x0a][..], &[0x0a, 0x05, b'x'], &[0x00, 0x01], &endless] {
-        let error = check("SubscribeRequest", bytes, 1000).expect_err("not a message");
+        let error = check(".poke.v1.SubscribeRequest", bytes, 1000).expect_err("not a message");
         assert_eq!(error.kind(), Kind::InvalidRequest, "{bytes:?}");
     }
     let many = wrapped(1, &[]).repeat(1001);
     assert_eq!(
-        check("SubscribeRequest", &many, 1000).expect_err("too many").message(),
+        check(".poke.v1.SubscribeRequest", &many, 1000).expect_err("too many").message(),
         "the request has too many fields"
     );
 }
