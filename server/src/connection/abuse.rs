@@ -1,11 +1,10 @@
-//! Why a connection is closed with ENHANCE_YOUR_CALM.
+//! Causes for closing a connection with ENHANCE_YOUR_CALM.
 
-/// What a client has sent too much of.
+/// The limit that a client has exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum Abuse {
     /// Frames that make no progress, more than `limits.idle_frames` allows.
-    IdleFrames = 1,
+    IdleFrames,
     /// Header fields of one request, more than `limits.refused_header_bytes` allows.
     HeaderBytes,
     /// Header fields that come in several frames, on so many connections at once that there is no memory for more.
@@ -13,11 +12,6 @@ pub(super) enum Abuse {
 }
 
 impl Abuse {
-    /// Returns the cause that has this number.
-    pub(super) fn of(number: u8) -> Option<Self> {
-        [Self::IdleFrames, Self::HeaderBytes, Self::HeaderMemory].into_iter().find(|abuse| *abuse as u8 == number)
-    }
-
     /// Returns what GOAWAY says about it.
     pub(super) fn debug_data(self) -> &'static [u8] {
         match self {

@@ -25,7 +25,7 @@ const SETTINGS_HEADER: usize = 9;
 /// What is joined to be written at once: most pokes, and not the copy of a large one.
 const JOINED_BYTES: usize = 8 << 10;
 
-/// How long a client is read that was told why its connection is closed.
+/// Time for which the server goes on reading after it has told a client why its connection is closed.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 thread_local! {
@@ -91,13 +91,13 @@ pub(super) struct Watched<T> {
     /// What was read before it was known who is there.
     said: Bytes,
     language: Language,
-    /// How one of HTTP/1.1 closes. `None` for HTTP/2, which tells its client by GOAWAY what was the last, unless that would be
-    /// lost by a reset.
+    /// Closing that reads on for a while. HTTP/1.1 always closes so; HTTP/2, whose GOAWAY names the last stream, only if a
+    /// reset would lose that.
     linger: Option<Box<Linger>>,
     /// What came after the preface, up to the length of what has to.
     heard: usize,
     chatter: Chatter,
-    /// How many header blocks may have come in part, over all connections.
+    /// Maximum number of incomplete header blocks, over all connections.
     partial_headers: i64,
 }
 
@@ -172,7 +172,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             self.hear(&said);
             return Poll::Ready(Ok(()));
         }
-        if self.connection.is_abusive() {
+        if self.connection.abuse().is_some() {
             // Nothing of it is taken any more. Whoever serves it is about to see to its end.
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -34,9 +34,10 @@ pub struct Connection {
     retired: AtomicBool,
     /// An HTTP/2 preface or a whole request has come.
     greeted: AtomicBool,
-    /// The number of the [`Abuse`] for which it is closed; 0 if there is none.
-    abuse: AtomicU8,
-    /// When header fields began that have come in part, in milliseconds after `accepted`; 0 if there are none.
+    /// The first cause for which it is closed as abusive.
+    abuse: OnceLock<Abuse>,
+    /// Arrival of the first frame of header fields that are still incomplete, in milliseconds after `accepted`; 0 if none
+    /// are.
     header_since: AtomicU64,
     /// Something has come from an HTTP/1.1 client since its last request was read to the end.
     owes: AtomicBool,
@@ -63,7 +64,7 @@ impl Connection {
             moving_changed: AtomicBool::new(false),
             retired: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
-            abuse: AtomicU8::new(0),
+            abuse: OnceLock::new(),
             header_since: AtomicU64::new(0),
             owes: AtomicBool::new(false),
             heard: AtomicU64::new(0),
@@ -164,16 +165,12 @@ impl Connection {
 
     /// Notes that the client has sent too much. The first cause stays.
     pub(super) fn accuse(&self, abuse: Abuse) {
-        let _ = self.abuse.compare_exchange(0, abuse as u8, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.abuse.set(abuse);
     }
 
     /// Returns what the client has sent too much of.
     pub(super) fn abuse(&self) -> Option<Abuse> {
-        Abuse::of(self.abuse.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn is_abusive(&self) -> bool {
-        self.abuse.load(Ordering::Relaxed) != 0
+        self.abuse.get().copied()
     }
 
     /// Notes when the header fields began that have come in part, in milliseconds from the connection's beginning. `None` if

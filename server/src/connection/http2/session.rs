@@ -186,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, D: Outgoing> Session<T, D> {
                     self.farewell = Farewell::Over(ConnectionEnd::Closed);
                     return;
                 }
-                Poll::Pending if self.connection.is_abusive() => continue,
+                Poll::Pending if self.connection.abuse().is_some() => continue,
                 Poll::Pending => return,
             };
             match frame.and_then(|frame| self.receive(frame).map_err(Trouble::Fault)) {
