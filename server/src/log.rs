@@ -5,8 +5,7 @@ mod queue;
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::{self, IsTerminal},
-    panic,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
     time::Duration,

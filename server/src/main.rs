@@ -203,14 +203,9 @@ fn announce(server: &Server, dev: bool) {
         text += &greeting(&reachable(address), server.speaks_tls());
     }
     // On a thread of its own, since nobody may read a full pipe; the log has the addresses as well.
-    let said = thread::Builder::new().name("announce".into()).spawn(move || {
-        if let Err(error) = say(&text) {
-            tracing::warn!(%error, "can't write to standard output where the server listens");
-        }
-    });
-    if let Err(error) = said {
-        tracing::warn!(%error, "can't write to standard output where the server listens");
-    }
+    let warn = |error: io::Error| tracing::warn!(%error, "can't write to standard output where the server listens");
+    let announcing = thread::Builder::new().name("announce".into()).spawn(move || say(&text).unwrap_or_else(warn));
+    announcing.map_or_else(warn, drop);
 }
 
 /// What to try first.

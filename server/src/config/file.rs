@@ -75,9 +75,8 @@ impl<'a> File<'a> {
             } else if let Some(message) = removal(&key) {
                 reading.mistakes.add(place, message);
             } else if !reading.settings.iter().any(|setting| setting.key.starts_with(&section)) {
-                let misplaced = if prefix.is_empty() { "" } else { misplaced(name.get_ref()) };
-                let hint = hint(&key, reading.settings.iter().map(|setting| setting.key));
-                let hint = if misplaced.is_empty() { &hint } else { misplaced };
+                let misplaced = if prefix.is_empty() { None } else { misplaced(name.get_ref()) };
+                let hint = misplaced.unwrap_or_else(|| hint(&key, reading.settings.iter().map(|setting| setting.key)));
                 reading.mistakes.add(place, format!("there is no setting {key}.{hint}"));
             } else if let DeValue::Table(table) = value.get_ref() {
                 self.read_section(table, &section, reading);
@@ -92,9 +91,8 @@ impl<'a> File<'a> {
         for (name, value) in self.named_section(keys, reading) {
             let mut hashes = Vec::new();
             if let Err(message) = key_setting().set_toml(&mut hashes, value.get_ref()) {
-                let misplaced = misplaced(name.get_ref());
-                let stop = if misplaced.is_empty() { "" } else { "." };
-                reading.mistakes.add(self.place(name.span().start), format!("{message}{stop}{misplaced}"));
+                let hint = misplaced(name.get_ref()).map(|hint| format!(".{hint}")).unwrap_or_default();
+                reading.mistakes.add(self.place(name.span().start), message + &hint);
             }
             let others = &reading.config.auth.keys;
             if hashes.iter().any(|hash| others.values().flatten().any(|other| other == hash)) {
@@ -210,23 +208,18 @@ fn set<C>(whose: &str, settings: &[Setting<C>], config: &mut C, key: &str, value
     match settings.iter().find(|setting| setting.key == key) {
         Some(setting) => setting.set_toml(config, value),
         None => {
-            let misplaced = misplaced(key);
-            let hint = hint(key, settings.iter().map(|setting| setting.key));
-            let hint = if misplaced.is_empty() { &hint } else { misplaced };
+            let hint = misplaced(key).unwrap_or_else(|| hint(key, settings.iter().map(|setting| setting.key)));
             Err(format!("{whose} has no setting {key}.{hint}"))
         }
     }
 }
 
-/// What to tell who has put a setting of the whole file, or a section of it, behind a `[table]`, which holds every key up to
-/// the next one; else nothing.
-fn misplaced(key: &str) -> &'static str {
+/// Returns a hint, with a space in front, if `key` is a setting or section of the whole file: behind a `[table]`, which holds
+/// every key up to the next one, it is in the wrong place.
+fn misplaced(key: &str) -> Option<String> {
     let is_section = |name: &str| name.split_once('.').is_some_and(|(section, _)| section == key);
     let keys = settings().into_iter().chain(file_settings()).map(|setting| setting.key);
     let mut names = keys.chain(["domains", "keys", "issuers"]);
-    if names.any(|name| name == key || is_section(name)) {
-        " It is for the whole server: it stands above the first [table]"
-    } else {
-        ""
-    }
+    let belongs_above = names.any(|name| name == key || is_section(name));
+    belongs_above.then(|| " It is for the whole server: it stands above the first [table]".into())
 }

@@ -50,15 +50,15 @@ pub(in crate::config) struct Advised(pub(in crate::config) &'static str);
 
 impl<T: FromStr<Err: Display> + Display> Kind<T> for Advised {
     fn form(&self) -> String {
-        self.0.into()
+        Kind::<T>::form(&Text(self.0))
     }
 
     fn read(&self, text: &str) -> Result<T, Wrong> {
-        text.parse().map_err(|_| Wrong)
+        Text(self.0).read(text)
     }
 
     fn write(&self, value: &T) -> String {
-        quoted(&value.to_string())
+        Text(self.0).write(value)
     }
 
     fn hint(&self, wrong: &str) -> String {
