@@ -170,7 +170,7 @@ labels! {
 }
 
 labels! {
-    /// Why a log line was dropped.
+    /// Reason for which a log line was dropped.
     LogLoss, "reason" {
         /// The queue was full: the log's reader is too slow, or doesn't read.
         Full = "queue_full",

@@ -1,4 +1,4 @@
-//! Whether the server should get calls, as `/readyz` and gRPC's health service tell it.
+//! The server's readiness for calls, which `/readyz` and gRPC's health service return.
 
 use tokio::sync::Mutex;
 use tonic::server::NamedService;
@@ -33,7 +33,7 @@ impl Readiness {
         readiness
     }
 
-    /// Why the server shouldn't get calls, a line for each reason. Empty if it is ready.
+    /// Returns the reasons why the server shouldn't get calls, a line for each. Empty if it is ready.
     pub(crate) async fn reasons(&self) -> String {
         let reasons = self.reasons.lock().await;
         let draining = reasons.is_draining.then(|| "draining\n".to_owned());

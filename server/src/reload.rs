@@ -21,14 +21,13 @@ pub(crate) struct Reload<B> {
     pub(crate) domains: Arc<Domains>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) streams: Arc<Streams<B>>,
-    /// What is known of the file.
+    /// Versions of the file that were read already.
     pub(crate) changes: Changes,
 }
 
 impl<B: Backplane> Reload<B> {
     /// Takes a new configuration when the file has changed, and when `told` says so: all of it or, if it has a mistake,
-    /// nothing. Runs until it is dropped, and
-    /// can be run again.
+    /// nothing. Runs until it is dropped, and can be run again.
     pub(crate) async fn run(&mut self, told: watch::Receiver<()>) {
         let mut looks = Looks::new(told);
         loop {

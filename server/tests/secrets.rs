@@ -26,7 +26,7 @@ fn secret() -> impl Strategy<Value = String> {
     made.no_shrink()
 }
 
-/// What becomes of a text on its way through shells, variables, editors and disks.
+/// Changes that shells, variables, editors and disks make to a text.
 fn mangled(secret: String) -> impl Strategy<Value = (String, Vec<u8>)> {
     let ways: [fn(&str, usize) -> Vec<u8>; 11] = [
         |text, _| text.into(),
@@ -74,7 +74,7 @@ impl Drop for Folder {
     }
 }
 
-/// What the server says of an invocation; nothing if it is sound.
+/// Returns the server's message about an invocation; empty if it is valid.
 fn said(flags: &[String], variables: &[(&str, &str)]) -> String {
     let arguments = ["poke-server".to_owned(), "--check-config".into()];
     let arguments = arguments.iter().chain(flags).map(Into::into);
@@ -86,7 +86,7 @@ fn said(flags: &[String], variables: &[(&str, &str)]) -> String {
     }
 }
 
-/// Where in a configuration file somebody may put a secret: at `@`.
+/// Configuration files in which `@` marks a place where somebody may put a secret.
 const PLACES: [&str; 16] = [
     "@",
     "@ = 1\n[domains.A]",

@@ -137,7 +137,7 @@ mod tests {
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIH/7fD12xSKCsUvjIqWJh2hRgDdCLn1QWHIqd43t\nrn==\n\
                        -----END PRIVATE KEY-----\n";
 
-    /// What becomes of line breaks on the way through variables, secrets and shells.
+    /// Changes that variables, secrets and shells make to line breaks.
     const MANGLED: [(&str, &str); 7] =
         [("\n", ""), ("\n", " "), ("\n", "\\n"), ("\n", "\\\\n"), ("\n", "\\r\\n"), ("\n", "\r\n"), ("\n", "\n\t ")];
 

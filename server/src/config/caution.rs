@@ -8,14 +8,14 @@ use crate::{
 };
 
 impl Config {
-    /// What is allowed, but strange enough to be told: a sentence each. Blocks, as it reads the certificate.
+    /// Returns a sentence for each thing that is allowed, but is probably a mistake. Blocks, because it reads the certificate.
     #[must_use]
     pub fn cautions(&self) -> Vec<String> {
         let others = self.domains.others.iter().map(|domain| (OTHERS, domain));
         let named = self.domains.named.iter().map(|(name, domain)| (name.as_str(), domain));
         let of_domains = named.chain(others).flat_map(|(name, domain)| self.cautions_of(name, domain));
         let others = self.caution_of_memory(self.limits.memory.bytes()).into_iter().chain(self.caution_of_console());
-        let others = others.chain(self.tls.cautions());
+        let others = others.chain(self.tls.caution());
         of_domains.chain(others).collect()
     }
 

@@ -8,7 +8,7 @@ const END_HEADERS: u8 = 4;
 #[derive(Debug)]
 pub(super) struct HeaderBlock {
     limit: u32,
-    /// What the frames of a block have announced so far that needs more of them.
+    /// Size of the frames so far of a block that is incomplete, in bytes.
     partial: Option<u32>,
 }
 

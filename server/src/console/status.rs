@@ -91,7 +91,7 @@ struct Total {
     shed: u64,
 }
 
-/// How often something was refused since the start for one reason.
+/// Number of refusals since the start for one reason.
 #[derive(Serialize)]
 struct Refused {
     /// "call" for Publish and EndInterest, "stream" or "connection".

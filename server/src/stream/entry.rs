@@ -92,7 +92,7 @@ pub(crate) struct Entry {
     abandoned: AtomicBool,
     /// The client was asked to move.
     is_moving: AtomicBool,
-    /// Who listens.
+    /// The subscriber.
     pub(super) caller: Caller,
 }
 

@@ -131,7 +131,7 @@ impl Keys {
         known.keys.find(id, algorithm).ok_or(Missing::Unknown)
     }
 
-    /// What is known after the next fetch.
+    /// Waits for the next fetch, and returns the keys that are known then.
     async fn fetched(&self, mut known: watch::Receiver<Known>) -> Result<Known, Missing> {
         self.want(Instant::now())?;
         // The sender is ours: it goes on as long as somebody fetches.

@@ -1,4 +1,4 @@
-//! How many streams the client may have open at once, as the server announces it.
+//! The number of streams that the client may have open at once, as the server announces it.
 
 /// The value of SETTINGS_MAX_CONCURRENT_STREAMS over the life of a connection.
 ///

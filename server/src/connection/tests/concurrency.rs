@@ -1,4 +1,4 @@
-//! How many streams a client may have open, while some of them were asked to move.
+//! The limit on a client's streams while some of them were asked to move.
 
 use h2::{
     Reason,

@@ -69,8 +69,8 @@ impl Settings {
         self.load().map(drop)
     }
 
-    /// What is allowed, but won't work for every client: a sentence each. Blocks.
-    pub fn cautions(&self) -> Option<String> {
+    /// Returns a sentence about a certificate that is allowed, but that some clients don't accept. Blocks.
+    pub fn caution(&self) -> Option<String> {
         let (files, material, _) = self.load().ok()??;
         material.is_of_authority.then(|| caution(&files))
     }

@@ -1,4 +1,4 @@
-//! What rustls says, in words: its own are for programmers.
+//! Errors of rustls in an operator's words, because its own are for programmers.
 
 use std::borrow::Cow;
 
